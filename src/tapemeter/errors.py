@@ -1,0 +1,129 @@
+"""Every error the product raises, as one tree.
+
+    TapemeterError (Exception)            something is wrong with what was given
+      UsageError                          an option, marker, setting or argument
+      CassetteError                       a cassette file
+        CassetteFormatError                 is not what it should be, at a line
+        CassetteTooLargeError               is beyond the documented bounds
+      InterceptionError                   a client library changed, so calls would be missed
+      NetworkBlockedError                 something other than a model call wanted to leave the machine
+    Refusal (BaseException)               a model call was refused; nothing was sent
+      CassetteMiss                        no unplayed recording answers it
+      PartialRecording                    the recording ends where the caller stopped reading back then
+      UnownedCall                         it belongs to no test that is running
+
+A `Refusal` is no `Exception`, so that neither an SDK's retry loop nor an agent's `except Exception` turns
+it into a slow, misleading "connection error". Each class has a `slug` that names its section in
+`docs/reference/errors.md`, and every instance survives pickling.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+
+class _Pickled:
+    """Rebuilds an error from its fields, so that keyword arguments survive pickling."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (_rebuild, (type(self), self.args, self.__dict__))  # type: ignore[attr-defined]
+
+
+def _rebuild(kind: type[BaseException], args: tuple[Any, ...], fields: dict[str, Any]) -> BaseException:
+    error = kind.__new__(kind, *args)
+    error.args = args
+    error.__dict__.update(fields)
+    return error
+
+
+class TapemeterError(_Pickled, Exception):
+    """Something is wrong with what the product was given. The root of all ordinary errors."""
+
+    slug: ClassVar[str] = "error"
+
+
+class UsageError(TapemeterError):
+    """An option, marker, setting or argument cannot be honoured; the message says what to write instead."""
+
+    slug = "usage"
+
+
+class CassetteError(TapemeterError):
+    """A cassette file cannot be used."""
+
+    slug = "cassette"
+
+
+class CassetteFormatError(CassetteError):
+    """A cassette is cut, broken or not a cassette at all.
+
+    `path` is the file; `line` is 1-based, or None where the fault has no place.
+    """
+
+    slug = "cassette-format"
+
+    def __init__(self, problem: str, *, path: str = "", line: int | None = None) -> None:
+        place = f"{path or 'cassette'}:{line}" if line is not None else path or "cassette"
+        super().__init__(f"{place}: {problem}")
+        self.problem, self.path, self.line = problem, path, line
+
+    def located(self, path: str) -> CassetteFormatError:
+        """Return the same error with the file named."""
+        return CassetteFormatError(self.problem, path=path, line=self.line)
+
+
+class CassetteTooLargeError(CassetteError):
+    """A cassette is larger or deeper than the documented bounds, so it is not read."""
+
+    slug = "cassette-too-large"
+
+
+class InterceptionError(TapemeterError):
+    """A client library no longer has the shape that interception relies on, so its calls would be missed."""
+
+    slug = "interception"
+
+
+class NetworkBlockedError(TapemeterError, OSError):
+    """Something wanted to leave the machine, and the rules in force do not allow it.
+
+    `host` and `port` say where to (`port` is None for a name look-up), `test` who asked.
+    """
+
+    slug = "network-blocked"
+
+    def __init__(self, message: str, *, host: str, port: int | None, test: str | None) -> None:
+        super().__init__(message)
+        self.host, self.port, self.test = host, port, test
+
+
+class Refusal(_Pickled, BaseException):
+    """A model call was refused before a byte left. The root of all refusals; not an `Exception`."""
+
+    slug: ClassVar[str] = "refusal"
+
+
+class CassetteMiss(Refusal):  # noqa: N818 - the field's term for it; it is no fault of the program
+    """Replay has no unplayed recording for the request.
+
+    `test` is the node id (or fixture) that asked, `cassette` the file, `changed` the paths at which the nearest
+    recording differs, such as `("messages[0].content",)`; empty where there is nothing to compare with.
+    """
+
+    slug = "cassette-miss"
+
+    def __init__(self, message: str, *, test: str, cassette: str, changed: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.test, self.cassette, self.changed = test, cassette, changed
+
+
+class PartialRecording(Refusal):  # noqa: N818 - named for what was found
+    """The caller read on past the point where it had stopped when the stream was recorded."""
+
+    slug = "partial-recording"
+
+
+class UnownedCall(Refusal):  # noqa: N818 - named for what was found
+    """A call came from code that no running test started, such as a thread left over from an earlier test."""
+
+    slug = "unowned-call"

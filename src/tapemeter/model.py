@@ -1,0 +1,133 @@
+"""Frozen values that travel between the parts: what was asked, what was answered, and when.
+
+Times are seconds. Bodies are bytes. Header names are lower case and keep their order and repetitions.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+Headers = tuple[tuple[str, str], ...]
+"""Header lines in order, names in lower case."""
+
+
+def header(headers: Headers, name: str) -> str | None:
+    """Return the first value of a header, or None where it is absent. `name` is lower case."""
+    return next((value for key, value in headers if key == name), None)
+
+
+def without_headers(headers: Headers, names: Iterable[str]) -> Headers:
+    """Return the headers whose name is not among `names` (lower case)."""
+    dropped = frozenset(names)
+    return tuple(pair for pair in headers if pair[0] not in dropped)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One HTTP request as the program wanted it: absolute URL, whole body."""
+
+    method: str
+    url: str
+    headers: Headers = ()
+    body: bytes = b""
+
+    @property
+    def host(self) -> str:
+        """The host name or address, lower case, without brackets; empty where the URL has none."""
+        return urlsplit(self.url).hostname or ""
+
+    @property
+    def port(self) -> int:
+        """The port, or the scheme's default where the URL names none."""
+        parts = urlsplit(self.url)
+        return parts.port or (443 if parts.scheme in {"https", "wss"} else 80)
+
+    @property
+    def path(self) -> str:
+        """The path as sent, still percent-encoded; `/` where the URL has none."""
+        return urlsplit(self.url).path or "/"
+
+    @property
+    def content_type(self) -> str:
+        """The media type without parameters, lower case; empty where the header is absent."""
+        return media_type(self.headers)
+
+
+class Ending(StrEnum):
+    """How a response body ended. Everything but COMPLETE marks a partial recording."""
+
+    COMPLETE = "complete"
+    ABANDONED = "abandoned"
+    """The caller closed the response, or was cancelled, before it had read everything."""
+    TIMEOUT = "timeout"
+    """The client's read timeout struck between two chunks."""
+    BROKEN = "broken"
+    """The connection broke between two chunks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A piece of a response body as the transport delivered it, `at` seconds after the request was issued."""
+
+    at: float
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """One HTTP response with its body in the pieces in which it came.
+
+    `first_byte` and `total` are seconds from the issue of the request to the response headers and to the end
+    of the body. `decoded_from` names the content codings (outermost first, as in the header) that were removed
+    from the body before it was stored; None where the body is as it was sent.
+    """
+
+    status: int
+    headers: Headers = ()
+    chunks: tuple[Chunk, ...] = ()
+    first_byte: float = 0.0
+    total: float = 0.0
+    ending: Ending = Ending.COMPLETE
+    decoded_from: str | None = None
+
+    @property
+    def body(self) -> bytes:
+        """All chunks joined."""
+        return b"".join(chunk.data for chunk in self.chunks)
+
+    @property
+    def content_type(self) -> str:
+        """The media type without parameters, lower case; empty where the header is absent."""
+        return media_type(self.headers)
+
+    @property
+    def is_stream(self) -> bool:
+        """Whether the media type is one whose pieces mean something to the reader (events, JSON lines)."""
+        return self.content_type in STREAM_TYPES
+
+    def with_chunks(self, chunks: Iterable[Chunk]) -> Response:
+        """Return the same response with another body."""
+        return replace(self, chunks=tuple(chunks))
+
+
+STREAM_TYPES = frozenset(
+    {
+        "text/event-stream",
+        "application/x-ndjson",
+        "application/jsonl",
+        "application/json-seq",
+        "application/stream+json",
+        "application/vnd.amazon.eventstream",
+    }
+)
+
+
+def media_type(headers: Headers) -> str:
+    """Return the media type of a message: lower case, without parameters, empty where there is none."""
+    return (header(headers, "content-type") or "").partition(";")[0].strip().lower()
