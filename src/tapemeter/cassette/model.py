@@ -1,0 +1,23 @@
+"""What a cassette holds: one request, its response, and when the two were recorded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tapemeter.model import Request, Response
+
+
+@dataclass(frozen=True, slots=True)
+class Interaction:
+    """One recorded exchange.
+
+    `recorded` is UTC to the second, `2026-11-21T04:00:00Z`. `key` is the digest under which the request is
+    found again; it is empty where it still has to be computed, as after an edit by hand.
+    """
+
+    request: Request
+    response: Response
+    recorded: str
+    key: str
