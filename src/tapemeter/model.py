@@ -5,9 +5,10 @@ Times are seconds. Bodies are bytes. Header names are lower case and keep their 
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
@@ -57,6 +58,14 @@ class Request:
     def content_type(self) -> str:
         """The media type without parameters, lower case; empty where the header is absent."""
         return media_type(self.headers)
+
+    def json(self) -> Any:
+        """Return the body as a JSON value; ValueError where it is none."""
+        return json.loads(self.body)
+
+    def with_json(self, value: Any) -> Request:
+        """Return the same request with a JSON value as its body."""
+        return replace(self, body=json.dumps(value, ensure_ascii=False).encode())
 
 
 class Ending(StrEnum):

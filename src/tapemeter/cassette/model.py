@@ -21,3 +21,16 @@ class Interaction:
     response: Response
     recorded: str
     key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fresh:
+    """An interaction that was just recorded.
+
+    `order` is when its call was issued among all calls of the process, `attempt` how many times its SDK had
+    sent the same request before (0 for the first).
+    """
+
+    interaction: Interaction
+    order: int
+    attempt: int = 0

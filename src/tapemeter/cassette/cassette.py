@@ -1,0 +1,177 @@
+"""One cassette while a test uses it: what it holds, what was played, what is to be written.
+
+Nothing is read before the first call asks for it, and nothing is written before `commit`.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from tapemeter.cassette import format as cassette_format
+from tapemeter.cassette import store
+from tapemeter.cassette.kept import worth_keeping
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from tapemeter.cassette.format import Entry
+    from tapemeter.cassette.match import Matcher
+    from tapemeter.cassette.mode import Mode
+    from tapemeter.cassette.model import Fresh, Interaction
+    from tapemeter.model import Request
+
+
+@dataclass(eq=False)
+class Recording:
+    """A recorded interaction on file, with the key it has under the matcher in force."""
+
+    index: int
+    entry: Entry
+    key: str
+    plays: int = 0
+
+    @property
+    def interaction(self) -> Interaction:
+        """The request and the response."""
+        return self.entry.interaction
+
+    @property
+    def request(self) -> Request:
+        """The recorded request, redacted as it was written."""
+        return self.entry.interaction.request
+
+
+@dataclass
+class _Index:
+    recordings: list[Recording]
+    unplayed: dict[str, deque[Recording]]
+    last: dict[str, Recording] = field(default_factory=dict)
+
+
+class Cassette:
+    """The recordings of one file, each played once, in the order in which they were issued.
+
+    Safe for threads. `repeat` lets the last recording of a key answer again and again. In RECORD_ALL mode the
+    file is not played, and `commit` drops what was not asked for again, save what `fresh` names: the keys that
+    another test of this session recorded into the same file.
+    """
+
+    def __init__(self, path: Path, matcher: Matcher, *, mode: Mode, repeat: bool = False) -> None:
+        self.path = path
+        self.mode = mode
+        self.matcher = matcher
+        self._repeat = repeat
+        self._lock = threading.Lock()
+        self._index: _Index | None = None
+        self._new: list[Fresh] = []
+
+    @property
+    def recordings(self) -> Sequence[Recording]:
+        """All recordings on file, in order; reads the file when first asked. CassetteError where it is broken."""
+        return self._loaded().recordings
+
+    @property
+    def played(self) -> list[Recording]:
+        """The recordings that answered a call."""
+        return [recording for recording in self.recordings if recording.plays]
+
+    @property
+    def unplayed(self) -> list[Recording]:
+        """The recordings that answered none yet."""
+        return [recording for recording in self.recordings if not recording.plays]
+
+    @property
+    def new(self) -> list[Interaction]:
+        """What `commit` would add: recorded since the cassette was opened, in the order of issue."""
+        with self._lock:
+            return worth_keeping(self._new)
+
+    @property
+    def touched(self) -> bool:
+        """Whether any call asked the cassette for anything."""
+        return self._index is not None or bool(self._new)
+
+    def play(self, key: str) -> Recording | None:
+        """Return the next unplayed recording with the key and mark it played; None where there is none."""
+        with self._lock:
+            index = self._loaded(locked=True)
+            waiting = index.unplayed.get(key)
+            if waiting:
+                recording = waiting.popleft()
+                index.last[key] = recording
+            elif self._repeat and key in index.last:
+                recording = index.last[key]
+            else:
+                return None
+            recording.plays += 1
+            return recording
+
+    def with_key(self, key: str) -> list[Recording]:
+        """Return all recordings with the key, played or not."""
+        return [recording for recording in self.recordings if recording.key == key]
+
+    def add(self, fresh: Fresh) -> None:
+        """Keep an interaction for `commit`."""
+        with self._lock:
+            self._new.append(fresh)
+
+    def commit(self, *, fresh: frozenset[str] = frozenset()) -> bool:
+        """Write the file whole; return whether anything was written.
+
+        RECORD adds what is new to what is on disk by then, so that two processes do not lose each other's
+        recordings. RECORD_ALL leaves what is new, and what `fresh` names.
+        """
+        found = self.new
+        if self.mode.plays and not found:
+            return False
+        with store.locked(self.path):
+            entries = (
+                cassette_format.load(store.read(self.path), str(self.path)) if self.path.exists() else ()
+            )
+            old = [_keyed(entry, self.matcher) for entry in entries]
+            if not self.mode.plays:
+                old = [entry for entry in old if entry.key in fresh]
+            if old or found:
+                store.write(self.path, cassette_format.dump([*old, *found]))
+            elif entries:
+                store.remove(self.path)
+            return bool(old or found or entries)
+
+    def _loaded(self, *, locked: bool = False) -> _Index:
+        if self._index is None:
+            if not locked:
+                with self._lock:
+                    return self._loaded(locked=True)
+            self._index = self._load()
+        return self._index
+
+    def _load(self) -> _Index:
+        entries = ()
+        if self.mode.plays and self.path.exists():
+            entries = cassette_format.load(store.read(self.path), str(self.path))
+        matcher = self.matcher
+        recordings = [
+            Recording(
+                index,
+                entry,
+                entry.key
+                if entry.key is not None and matcher.is_default
+                else matcher.key(entry.interaction.request),
+            )
+            for index, entry in enumerate(entries)
+        ]
+        unplayed: dict[str, deque[Recording]] = {}
+        for recording in recordings:
+            unplayed.setdefault(recording.key, deque()).append(recording)
+        return _Index(recordings, unplayed)
+
+
+def _keyed(entry: Entry, matcher: Matcher) -> Interaction | Entry:
+    """Return an entry fit to be written: one of an edited file gets its key anew."""
+    if entry.key is not None:
+        return entry
+    return replace(entry.interaction, key=matcher.stored_key(entry.interaction.request))

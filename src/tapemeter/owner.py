@@ -1,0 +1,153 @@
+"""Whose call it is: each call belongs to the test, or the fixture of wider scope, that runs it.
+
+An owner is bound in two ways. The process has a stack of owners that are running: a test, and above it a
+fixture that is being set up or torn down for it. And a context variable follows the code that an owner starts:
+into tasks by Python's own rules, into threads and executors by `intercept.threads`. The variable tells who
+started the code, the stack who runs now:
+
+    variable says           the call belongs to
+    nothing                 who runs now
+    an open owner           that owner
+    a fixture in use        who runs now (a client or a thread that the fixture provides)
+    a closed owner          nobody: it was left over
+"""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from enum import Enum, auto
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tapemeter.cassette.cassette import Cassette
+    from tapemeter.cassette.mode import Mode
+    from tapemeter.errors import Refusal
+    from tapemeter.exchange import Call
+    from tapemeter.network import AllowList
+    from tapemeter.redact import Redactor
+
+
+class State(Enum):
+    """Where an owner is in its life."""
+
+    OPEN = auto()
+    IN_USE = auto()
+    """A fixture of wider scope between its set-up and its tear-down."""
+    CLOSED = auto()
+
+
+class House(Protocol):
+    """What all owners of a session share."""
+
+    @property
+    def mode(self) -> Mode | None:
+        """The mode that holds for every test; None where only marked tests are concerned."""
+
+    @property
+    def redactor(self) -> Redactor:
+        """What hides secrets."""
+
+    @property
+    def replay_speed(self) -> float | None:
+        """How much faster than recorded answers are replayed; None for at once."""
+
+    @property
+    def root(self) -> Path:
+        """The folder that paths in messages are relative to."""
+
+
+class Owner:
+    """A test or a fixture of wider scope, with its mode, its cassette and what was refused to it."""
+
+    def __init__(
+        self,
+        label: str,
+        *,
+        house: House,
+        mode: Mode,
+        cassette: Cassette,
+        allowed: AllowList,
+        guarded: bool,
+        nodeid: str,
+    ) -> None:
+        self.label = label
+        self.nodeid = nodeid
+        self.house = house
+        self.mode = mode
+        self.cassette = cassette
+        self.allowed = allowed
+        """Hosts that its code may reach: model calls aside, what goes there is none of our business."""
+        self.shared = False
+        """Whether other tests may use the same cassette."""
+        self.guarded = guarded
+        """Whether everything else is refused."""
+        self.state = State.OPEN
+        self.refusals: list[Refusal] = []
+        self.pending: dict[int, Call] = {}
+        """Calls that were sent and have not ended, by their order."""
+
+    def __repr__(self) -> str:
+        return f"<Owner {self.label} {self.mode} {self.state.name.lower()}>"
+
+    @property
+    def cassette_name(self) -> str:
+        """The cassette's path as messages show it, relative to the root where it lies below it."""
+        path = self.cassette.path
+        return str(path.relative_to(self.house.root)) if path.is_relative_to(self.house.root) else str(path)
+
+
+_bound: ContextVar[Owner | None] = ContextVar("tapemeter_owner", default=None)
+_running: list[Owner] = []
+_houses: list[House] = []
+
+
+def current() -> Owner | None:
+    """Return whose call it would be if one were made here and now; a closed owner for code that was left over."""
+    bound = _bound.get()
+    if bound is None or bound.state is State.IN_USE:
+        return _running[-1] if _running else None
+    return bound
+
+
+def house() -> House | None:
+    """Return the innermost session that is under way, None where there is none."""
+    return _houses[-1] if _houses else None
+
+
+def open_house(new: House) -> None:
+    """Make a session the innermost one."""
+    _houses.append(new)
+
+
+def close_house(old: House) -> None:
+    """End a session; calls belong to the one around it again, if there is one."""
+    _houses.remove(old)
+
+
+def bind(owner: Owner | None) -> Owner | None:
+    """Let the code that runs from here on belong to an owner; return whom it belonged to."""
+    before = _bound.get()
+    _bound.set(owner)
+    return before
+
+
+def bound() -> Owner | None:
+    """Return to whom the running code was bound, whatever became of it."""
+    return _bound.get()
+
+
+def enter(owner: Owner) -> None:
+    """Make an owner the one that runs now."""
+    owner.state = State.OPEN
+    _running.append(owner)
+    _bound.set(owner)
+
+
+def leave(owner: Owner, state: State) -> None:
+    """End an owner's turn; who ran before it runs again."""
+    owner.state = state
+    if owner in _running:
+        _running.remove(owner)
+    _bound.set(_running[-1] if _running else None)

@@ -1,0 +1,27 @@
+"""Hooks that a conftest or another plugin may implement."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from tapemeter.model import Request
+
+
+@pytest.hookspec(firstresult=True)
+def llm_normalize_request(request: Request) -> Request | None:
+    """Return the request as it is to be compared, or None to leave it as it is.
+
+    Called with a redacted copy before matching, for what was asked and for what is recorded alike; neither what
+    is sent nor what is written changes. Use `request.with_json(value)` or `dataclasses.replace`.
+    """
+
+
+@pytest.hookspec
+def llm_redact() -> Iterable[str]:
+    """Return more secrets to hide, as rules: header:NAME, query:NAME, json:NAME, env:NAME or text:REGEX."""
+    return ()

@@ -1,0 +1,85 @@
+"""The markers, and how their arguments become typed values."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import pytest
+
+    from tapemeter.network import AllowList
+    from tapemeter.settings import CassetteArguments
+
+CASSETTE = "llm_cassette"
+NETWORK = "llm_network"
+FIXTURES = frozenset({"llm_cassette", "block_network"})
+"""Fixtures whose use makes a test ours where no mode is given."""
+
+LINES = (
+    "llm_cassette(name=None, *, mode=None, ignore=(), match_on=None, repeat=False): replay the test's model calls "
+    "from its cassette. name: a path below the cassette folder, to share one; mode: replay, record, live or off; "
+    "ignore: paths in the JSON body that need not match; match_on: parts to compare, or changes such as '-host'; "
+    "repeat: the last recording of a request may answer again.",
+    "llm_network(allow=[...]): hosts that the test may reach besides loopback; an empty list closes loopback and "
+    "unix sockets, too.",
+)
+
+
+def is_ours(item: pytest.Item) -> bool:
+    """Whether a test uses a marker or fixture of ours."""
+    if any(marker.name in {CASSETTE, NETWORK} for marker in item.iter_markers()):
+        return True
+    return not FIXTURES.isdisjoint(getattr(item, "fixturenames", ()))
+
+
+def cassette_arguments(item: pytest.Item) -> CassetteArguments:
+    """Return the arguments of all `llm_cassette` markers of a test, the closest first; UsageError for a wrong one."""
+    from tapemeter.settings import CassetteArguments  # noqa: PLC0415 - only tests that carry the marker
+
+    arguments = CassetteArguments()
+    for marker in item.iter_markers(CASSETTE):
+        parsed = CassetteArguments.parse(marker.args, marker.kwargs, _where(item, CASSETTE))
+        arguments = arguments.over(parsed)
+    return arguments
+
+
+def config_arguments(value: Mapping[str, Any], where: str) -> CassetteArguments:
+    """Return the arguments that an `llm_cassette_config` fixture gives; UsageError for a wrong one."""
+    from tapemeter.errors import UsageError  # noqa: PLC0415
+    from tapemeter.settings import CassetteArguments  # noqa: PLC0415
+
+    if not isinstance(value, dict):
+        raise UsageError(f"llm_cassette_config returns a dict of marker arguments, got {value!r} in {where}")
+    return CassetteArguments.parse((), value, f"llm_cassette_config in {where}")
+
+
+def allowed_hosts(item: pytest.Item) -> AllowList | None:
+    """Return what the closest `llm_network` marker allows; None without one, UsageError for a wrong one."""
+    marker = item.get_closest_marker(NETWORK)
+    if marker is None:
+        return None
+    from tapemeter.errors import UsageError  # noqa: PLC0415
+    from tapemeter.network import marker_allow_list  # noqa: PLC0415
+
+    given: list[Any] = [*marker.args, *marker.kwargs.values()]
+    if len(given) != 1 or marker.kwargs.keys() - {"allow"} or not isinstance(given[0], list | tuple):
+        raise UsageError(
+            f"{_where(item, NETWORK)} takes one list of hosts; write llm_network(allow=['db.internal:5432']), "
+            "or allow=[] for none"
+        )
+    try:
+        return marker_allow_list(given[0])
+    except UsageError as error:
+        raise UsageError(f"{_where(item, NETWORK)}: {error}") from None
+
+
+def check(item: pytest.Item) -> None:
+    """Raise UsageError for the first marker of ours whose arguments are wrong."""
+    cassette_arguments(item)
+    allowed_hosts(item)
+
+
+def _where(item: pytest.Item, marker: str) -> str:
+    return f"@pytest.mark.{marker} on {item.nodeid}"

@@ -1,0 +1,72 @@
+"""Where a cassette lies: the path of the file for a test, or for a fixture of wider scope.
+
+    <dir>/<test module without .py>/<class and test name>.yaml
+    <dir>/<where the fixture lives>/@<scope>.<fixture>.yaml
+
+Characters that file systems refuse become `-`. Whatever loses something that way, or is too long, ends in a
+short hash of its full name, so that no two tests share a file by accident.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pytest
+
+SUFFIX = ".yaml"
+_UNSAFE = re.compile(r"[^\w.\-\[\]]+")
+_LONGEST = 100
+"""Characters of a name; file systems allow 255 bytes, and a character may take four."""
+
+
+def of_test(folder: Path, nodeid: str) -> Path:
+    """Return the path of a test's cassette below the cassette folder."""
+    module, _, name = nodeid.partition("::")
+    return folder / _module(module) / (_safe(_dotted(name) or "module", nodeid) + SUFFIX)
+
+
+def of_name(folder: Path, name: str) -> Path:
+    """Return the path of a cassette that was given a name."""
+    return folder / (name + SUFFIX)
+
+
+def of_fixture(folder: Path, fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest) -> Path:
+    """Return the path of the cassette of a fixture of class scope or wider."""
+    node = fixturedef.baseid if fixturedef.scope == "session" else request.node.nodeid
+    module, _, classes = node.partition("::")
+    parts = [fixturedef.scope, *([_dotted(classes)] if fixturedef.scope == "class" else []), fixturedef.argname]
+    name = ".".join(parts)
+    full = f"{node}::{name}"
+    if hasattr(request, "param"):
+        shown = request.param if isinstance(request.param, str | int | float | bool) else request.param_index
+        name, full = f"{name}[{shown}]", f"{full}[{shown!r}]"
+    return folder / _module(module) / f"@{_safe(name, full)}{SUFFIX}"
+
+
+def _dotted(name: str) -> str:
+    """Join classes and test with dots, leaving the parameters as they are."""
+    path, bracket, parameters = name.partition("[")
+    return path.replace("::", ".") + bracket + parameters
+
+
+def _module(path: str) -> Path:
+    parts = PurePosixPath(path.removesuffix(".py")).parts
+    inside = [part for part in parts if part not in {"..", "/", "."}]
+    if len(inside) < len(parts):  # a test outside the root
+        inside.append(_hash(path))
+    return Path(*inside)
+
+
+def _safe(name: str, full: str) -> str:
+    safe = _UNSAFE.sub("-", name)
+    if safe != name or len(safe) > _LONGEST:
+        return f"{safe[:_LONGEST].rstrip('.-')}-{_hash(full)}"
+    return safe
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:8]

@@ -1,0 +1,125 @@
+"""Command-line options and ini settings, and how they become `Settings`."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tapemeter.settings import Settings
+
+_RECORD = "--record-cassettes"
+
+
+def add(parser: pytest.Parser) -> None:
+    """Register every option and ini setting."""
+    group = parser.getgroup("tapemeter", "language-model calls: record once, replay offline")
+    group.addoption(
+        "--llm-mode",
+        metavar="{replay,record,live,off}",
+        help="How model calls of every test are answered: replay (cassettes only, no network), record (what is "
+        "missing), live (send, no cassettes), off. Also: env LLM_MODE, ini llm_mode.",
+    )
+    group.addoption(
+        _RECORD,
+        nargs="?",
+        const="missing",
+        metavar="missing|all",
+        help="Record model calls: those that have no recording yet (missing, the default), or everything anew (all).",
+    )
+    group.addoption(
+        "--llm-cassette-dir",
+        metavar="DIR",
+        help="Folder of the cassettes (default: cassettes/ at the root). Also: ini llm_cassette_dir.",
+    )
+    group.addoption(
+        "--llm-allow-host",
+        action="append",
+        default=[],
+        metavar="HOST[:PORT]",
+        help="A host that tests may reach besides loopback: a name, *.suffix, an address, or a network such as "
+        "10.0.0.0/8. Repeatable. Also: ini llm_allow_hosts.",
+    )
+    group.addoption(
+        "--llm-replay-speed",
+        default="instant",
+        metavar="{instant,recorded,N}",
+        help="Pace of replayed answers and streams: at once, as recorded, or N times faster than recorded.",
+    )
+    group.addoption(
+        "--llm-fail-on",
+        default="",
+        metavar="LIST",
+        help="Findings that fail the run, with commas: unplayed (recordings that no call asked for).",
+    )
+    group.addoption(
+        "--llm-record-failed",
+        action="store_true",
+        help="Keep what was recorded when the test failed, too.",
+    )
+    parser.addini("llm_mode", "How model calls of every test are answered: replay, record, live or off.")
+    parser.addini("llm_cassette_dir", "Folder of the cassettes, relative to the root.", default="cassettes")
+    parser.addini("llm_allow_hosts", "Hosts that tests may reach besides loopback.", type="args", default=[])
+    parser.addini(
+        "llm_redact",
+        "More secrets to hide, one rule a line: header:NAME, query:NAME, json:NAME, env:NAME or text:REGEX.",
+        type="linelist",
+        default=[],
+    )
+
+
+def separate_record_value(early_config: pytest.Config, parser: pytest.Parser, args: list[str]) -> None:
+    """Read a bare `--record-cassettes` as `=missing`, so that it does not swallow the path that follows it."""
+    if _RECORD not in args:
+        return
+    args[:] = [f"{_RECORD}=missing" if argument == _RECORD else argument for argument in args]
+    early_config.known_args_namespace.file_or_dir = parser.parse_known_args(args).file_or_dir
+
+
+def read(config: pytest.Config) -> Settings:
+    """Return the session's settings; tapemeter's UsageError for what cannot be honoured."""
+    from tapemeter import settings  # noqa: PLC0415 - see the plugin's start-up budget
+    from tapemeter.network import AllowList  # noqa: PLC0415
+    from tapemeter.redact import Redactor  # noqa: PLC0415
+
+    mode, source = settings.read_mode(
+        option=config.getoption("--llm-mode"),
+        record=config.getoption(_RECORD),
+        environment=os.environ.get("LLM_MODE"),
+        ini=config.getini("llm_mode"),
+    )
+    hosts = (*config.getoption("--llm-allow-host"), *config.getini("llm_allow_hosts"))
+    AllowList.default().plus(hosts)
+    rules = tuple(config.getini("llm_redact"))
+    if rules:
+        Redactor(rules)
+    return settings.Settings(
+        root=config.rootpath,
+        cassette_dir=config.rootpath
+        / Path(config.getoption("--llm-cassette-dir") or config.getini("llm_cassette_dir")),
+        mode=mode,
+        mode_source=source,
+        allow_hosts=hosts,
+        replay_speed=settings.parse_speed(config.getoption("--llm-replay-speed")),
+        fail_on=settings.parse_fail_on(config.getoption("--llm-fail-on")),
+        record_failed=config.getoption("--llm-record-failed"),
+        redact=rules,
+    )
+
+
+def is_plain(config: pytest.Config) -> bool:
+    """Whether nothing was given that needs checking or work at start: the common case, kept free of imports."""
+    given = (
+        config.getoption("--llm-mode"),
+        config.getoption(_RECORD),
+        config.getoption("--llm-allow-host"),
+        config.getoption("--llm-fail-on"),
+        os.environ.get("LLM_MODE"),
+        config.getini("llm_mode"),
+        config.getini("llm_allow_hosts"),
+        config.getini("llm_redact"),
+    )
+    return not any(given) and config.getoption("--llm-replay-speed") == "instant"

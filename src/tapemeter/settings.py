@@ -1,0 +1,203 @@
+"""Settings of a session, read once and frozen, and the one rule of precedence.
+
+    command line > marker > environment > ini > default
+
+For the network the tightest wins: what the command line (or ini) and a marker both name is allowed.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tapemeter.cassette import match, paths
+from tapemeter.cassette.mode import Mode
+from tapemeter.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+MODES = ("replay", "record", "live", "off")
+RECORD = ("missing", "all")
+FAIL_ON = ("unplayed",)
+
+
+class Source(Enum):
+    """Where a mode was given; a marker stands between COMMAND_LINE and the others."""
+
+    COMMAND_LINE = "the command line"
+    ENVIRONMENT = "LLM_MODE"
+    INI = "ini llm_mode"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What holds for a whole session.
+
+    `mode` is None where none was given: tests that use a marker or fixture of ours replay then. `replay_speed`
+    is None for at once, 1.0 for the recorded pace, 2.0 for twice as fast.
+    """
+
+    root: Path
+    cassette_dir: Path
+    mode: Mode | None = None
+    mode_source: Source | None = None
+    allow_hosts: tuple[str, ...] = ()
+    replay_speed: float | None = None
+    fail_on: frozenset[str] = frozenset()
+    record_failed: bool = False
+    redact: tuple[str, ...] = ()
+
+    def mode_for(self, marker: Mode | None) -> Mode:
+        """Return the mode of a test whose marker names `marker`, or nothing."""
+        if marker is None or (self.mode is not None and self.mode_source is Source.COMMAND_LINE):
+            return self.mode or Mode.REPLAY
+        return marker
+
+
+def read_mode(
+    *, option: str | None, record: str | None, environment: str | None, ini: str | None
+) -> tuple[Mode | None, Source | None]:
+    """Return the session's mode and where it was given; UsageError for unknown or contradictory words."""
+    if record is not None and record not in RECORD:
+        raise UsageError(f"--record-cassettes={record} is unknown; write --record-cassettes, or =missing, or =all")
+    if option is not None:
+        mode = parse_mode(option, "--llm-mode")
+        if record is not None and not mode.records:
+            raise UsageError(
+                f"--llm-mode={option} and --record-cassettes contradict each other; "
+                f"write --record-cassettes to record, or --llm-mode={option} alone"
+            )
+        if record is None:
+            return mode, Source.COMMAND_LINE
+    if record is not None:
+        return (Mode.RECORD_ALL if record == "all" else Mode.RECORD), Source.COMMAND_LINE
+    if environment:
+        return parse_mode(environment, "the environment variable LLM_MODE"), Source.ENVIRONMENT
+    if ini:
+        return parse_mode(ini, "ini llm_mode"), Source.INI
+    return None, None
+
+
+def parse_mode(text: str, where: str) -> Mode:
+    """Return the mode that a user wrote; UsageError naming where and what is possible."""
+    word = text.strip().lower()
+    if word not in MODES:
+        raise UsageError(f"{where} is {text!r}; write one of {', '.join(MODES)}")
+    return Mode(word)
+
+
+def parse_speed(text: str) -> float | None:
+    """Return the replay speed that a user wrote: `instant` is None, `recorded` 1.0, a number that many times faster."""
+    word = text.strip().lower()
+    if word == "instant":
+        return None
+    if word == "recorded":
+        return 1.0
+    try:
+        speed = float(word)
+    except ValueError:
+        speed = math.nan
+    if not (math.isfinite(speed) and speed > 0):
+        raise UsageError(
+            f"--llm-replay-speed={text} is unknown; write instant, recorded, or how many times faster than recorded, "
+            "such as 10"
+        )
+    return speed
+
+
+def parse_fail_on(text: str) -> frozenset[str]:
+    """Return the kinds of findings that fail a run, from a list with commas."""
+    kinds = frozenset(word.strip() for word in text.split(",") if word.strip())
+    unknown = sorted(kinds.difference(FAIL_ON))
+    if unknown:
+        raise UsageError(f"--llm-fail-on names {', '.join(unknown)}; the kinds are {', '.join(FAIL_ON)}")
+    return kinds
+
+
+@dataclass(frozen=True, slots=True)
+class CassetteArguments:
+    """The arguments of `@pytest.mark.llm_cassette`, checked; None stands for not given."""
+
+    name: str | None = None
+    mode: Mode | None = None
+    ignore: tuple[str, ...] | None = None
+    match_on: tuple[str, ...] | None = None
+    repeat: bool | None = None
+
+    @classmethod
+    def parse(cls, args: Iterable[Any], kwargs: Mapping[str, Any], where: str) -> CassetteArguments:
+        """Return the typed arguments; UsageError that names `where` for an unknown or wrong one."""
+        given = dict(kwargs)
+        positional = list(args)
+        if len(positional) > 1 or (positional and "name" in given):
+            raise UsageError(f"{where} takes one name, got {positional!r}; its other arguments go by keyword")
+        if positional:
+            given["name"] = positional[0]
+        unknown = sorted(given.keys() - set(_ARGUMENTS))
+        if unknown:
+            raise UsageError(
+                f"{where} has no argument {', '.join(map(repr, unknown))}; it takes {', '.join(_ARGUMENTS)}"
+            )
+        try:
+            return cls(
+                name=_name(given.get("name")),
+                mode=_mode(given.get("mode")),
+                ignore=_ignore(given.get("ignore")),
+                match_on=None if given.get("match_on") is None else match.match_parts(given["match_on"]),
+                repeat=_repeat(given.get("repeat")),
+            )
+        except UsageError as error:
+            raise UsageError(f"{where}: {error}") from None
+
+    def over(self, other: CassetteArguments) -> CassetteArguments:
+        """Return these arguments with those of `other` where these say nothing."""
+        return CassetteArguments(
+            **{
+                name: mine if (mine := getattr(self, name)) is not None else getattr(other, name)
+                for name in _ARGUMENTS
+            }
+        )
+
+
+_ARGUMENTS = ("name", "mode", "ignore", "match_on", "repeat")
+
+
+def _name(name: Any) -> str | None:
+    if name is None:
+        return None
+    if not isinstance(name, str):
+        raise UsageError(f"expected name as text, got {name!r} ({type(name).__name__})")
+    parts = Path(name).parts
+    if not parts or Path(name).is_absolute() or ".." in parts:
+        raise UsageError(
+            f"name={name!r} leads out of the cassette folder; write a path below it, such as 'shared/greeting'"
+        )
+    return name.removesuffix(".yaml")
+
+
+def _mode(mode: Any) -> Mode | None:
+    if mode is None:
+        return None
+    if not isinstance(mode, str):
+        raise UsageError(f"expected mode as text, got {mode!r} ({type(mode).__name__})")
+    return parse_mode(mode, "mode")
+
+
+def _ignore(ignore: Any) -> tuple[str, ...] | None:
+    if ignore is None:
+        return None
+    if isinstance(ignore, str) or not all(isinstance(path, str) for path in ignore):
+        raise UsageError(f"expected ignore as a list of paths, got {ignore!r}; write ignore=['metadata.request_id']")
+    for path in ignore:
+        paths.parse(path)
+    return tuple(ignore)
+
+
+def _repeat(repeat: Any) -> bool | None:
+    if repeat is not None and not isinstance(repeat, bool):
+        raise UsageError(f"expected repeat as True or False, got {repeat!r} ({type(repeat).__name__})")
+    return repeat

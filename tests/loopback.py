@@ -1,0 +1,215 @@
+"""A provider on loopback for tests: speaks OpenAI chat and Anthropic messages, streams, fails on demand, counts.
+
+The last user message steers it, so that a test says what it wants in the prompt:
+
+    echo                     any other text: answered with `echo: <text>` and a running number
+    status 429               an error with that status, in the provider's form
+    status 429 then answer   the error the first time, an answer afterwards
+    slow                     a stream that pauses before each chunk until `release()` is called
+    leak                     an answer that repeats the key it was called with
+    endless                  a stream that never ends
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import re
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Self
+
+
+class Loopback:
+    """The server; use it as a context manager. `requests` are the paths that reached it, in order."""
+
+    def __init__(self, port: int = 0) -> None:
+        self._server = ThreadingHTTPServer(("127.0.0.1", port), _Handler)
+        self._server.daemon_threads = True
+        self._server.loopback = self  # type: ignore[attr-defined]
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True
+        )
+        self._go = threading.Event()
+        self._lock = threading.Lock()
+        self.requests: list[str] = []
+        self.bodies: list[Any] = []
+        self.headers: list[dict[str, str]] = []
+        self.seen: set[str] = set()
+
+    @property
+    def port(self) -> int:
+        return self._server.server_address[1]
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def release(self) -> None:
+        """Let slow streams go on."""
+        self._go.set()
+
+    def note(self, path: str, body: Any, headers: dict[str, str]) -> int:
+        with self._lock:
+            self.requests.append(path)
+            self.bodies.append(body)
+            self.headers.append(headers)
+            return len(self.requests)
+
+    def wait_for_release(self) -> None:
+        self._go.wait(timeout=30)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._go.set()
+        self._server.shutdown()
+        self._server.server_close()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *_: object) -> None:
+        """Keep quiet."""
+
+    @property
+    def loopback(self) -> Loopback:
+        return self.server.loopback  # type: ignore[attr-defined,no-any-return]
+
+    def do_GET(self) -> None:
+        self.loopback.note(self.path, None, dict(self.headers))
+        if self.path.startswith("/redirect"):
+            self.send_response(307)
+            self.send_header("location", "/v1/models")
+            self.send_header("content-length", "0")
+            self.end_headers()
+            return
+        self._json(200, {"object": "list", "data": [{"id": "loopback-1", "object": "model"}]})
+
+    def do_POST(self) -> None:
+        raw = self.rfile.read(int(self.headers.get("content-length", 0)))
+        try:
+            body = json.loads(raw)
+        except ValueError:
+            body = raw.decode("latin-1")
+        number = self.loopback.note(self.path, body, dict(self.headers))
+        if not isinstance(body, dict):
+            self._json(200, {"raw": len(raw), "number": number})
+            return
+        prompt = _prompt(body)
+        if failing := re.match(r"status (\d+)( then answer)?", prompt):
+            if not failing[2] or prompt not in self.loopback.seen:
+                self.loopback.seen.add(prompt)
+                status = int(failing[1])
+                self._json(status, {"error": {"message": f"asked for {status}", "type": "test", "code": None}})
+                return
+        text = f"echo: {prompt} #{number}"
+        if prompt == "leak":
+            key = self.headers.get("authorization") or self.headers.get("x-api-key") or ""
+            text = f"your key is {key.removeprefix('Bearer ')}"
+        anthropic = self.path.endswith("/messages")
+        if body.get("stream"):
+            self._stream(anthropic, prompt, text)
+        else:
+            self._json(200, _message(text) if anthropic else _completion(text, number))
+
+    def _json(self, status: int, value: Any) -> None:
+        data = json.dumps(value).encode()
+        self.send_response(status)
+        self.send_header("content-type", "application/json")
+        if "gzip-please" in self.headers:
+            data = gzip.compress(data)
+            self.send_header("content-encoding", "gzip")
+        self.send_header("content-length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def _stream(self, anthropic: bool, prompt: str, text: str) -> None:
+        self.send_response(200)
+        self.send_header("content-type", "text/event-stream; charset=utf-8")
+        self.send_header("transfer-encoding", "chunked")
+        self.end_headers()
+        try:
+            for place, event in enumerate(_events(anthropic, text)):
+                if prompt == "slow" and place > 0:
+                    self.loopback.wait_for_release()
+                self._chunk(event.encode())
+            if prompt == "endless":
+                self.loopback.wait_for_release()
+            if prompt == "broken":
+                self.connection.close()
+                return
+            if not anthropic:
+                self._chunk(b"data: [DONE]\n\n")
+            self._chunk(b"")
+        except OSError:
+            self.close_connection = True
+
+    def _chunk(self, data: bytes) -> None:
+        self.wfile.write(b"%x\r\n%s\r\n" % (len(data), data))
+        self.wfile.flush()
+
+
+def _prompt(body: dict[str, Any]) -> str:
+    messages = body.get("messages") or []
+    content = messages[-1].get("content", "") if messages else body.get("prompt") or body.get("input") or ""
+    if isinstance(content, list):
+        content = "".join(part.get("text", "") for part in content)
+    return str(content)
+
+
+def _completion(text: str, number: int) -> dict[str, Any]:
+    message = {"role": "assistant", "content": text}
+    return {
+        "id": f"chatcmpl-{number}",
+        "object": "chat.completion",
+        "created": 1,
+        "model": "loopback-1",
+        "choices": [{"index": 0, "finish_reason": "stop", "message": message}],
+        "usage": {"prompt_tokens": 5, "completion_tokens": 7, "total_tokens": 12},
+    }
+
+
+def _message(text: str) -> dict[str, Any]:
+    return {
+        "id": "msg_1",
+        "type": "message",
+        "role": "assistant",
+        "model": "loopback-1",
+        "content": [{"type": "text", "text": text}],
+        "stop_reason": "end_turn",
+        "stop_sequence": None,
+        "usage": {"input_tokens": 5, "output_tokens": 7},
+    }
+
+
+def _events(anthropic: bool, text: str) -> list[str]:
+    words = re.findall(r"\S+\s*", text)
+    if not anthropic:
+        chunks = []
+        for place, word in enumerate(words):
+            delta = {"role": "assistant", "content": word} if place == 0 else {"content": word}
+            chunks.append({"choices": [{"index": 0, "delta": delta, "finish_reason": None}]})
+        chunks.append({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})
+        base = {"id": "chatcmpl-s", "object": "chat.completion.chunk", "created": 1, "model": "loopback-1"}
+        return [f"data: {json.dumps({**base, **chunk})}\n\n" for chunk in chunks]
+    start = {**_message(""), "content": [], "stop_reason": None}
+    events: list[dict[str, Any]] = [
+        {"type": "message_start", "message": start},
+        {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
+        *(
+            {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": word}}
+            for word in words
+        ),
+        {"type": "content_block_stop", "index": 0},
+        {
+            "type": "message_delta",
+            "delta": {"stop_reason": "end_turn", "stop_sequence": None},
+            "usage": {"output_tokens": 7},
+        },
+        {"type": "message_stop"},
+    ]
+    return [f"event: {event['type']}\ndata: {json.dumps(event)}\n\n" for event in events]
