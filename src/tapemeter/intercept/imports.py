@@ -22,12 +22,10 @@ class ImportWatch:
 
     def install(self) -> None:
         """Serve what is imported already, and watch for the rest."""
-        for name in list(self._wanted):
-            module = sys.modules.get(name)
-            if module is not None:
-                self._wanted.pop(name)(module)
-        if self._wanted:
-            sys.meta_path.insert(0, self)  # type: ignore[arg-type]
+        sys.meta_path.insert(0, self)  # type: ignore[arg-type]
+        for name in list(self._wanted):  # serving one may import another, which is then found by the watch
+            if name in sys.modules and name in self._wanted:
+                self._wanted.pop(name)(sys.modules[name])
 
     def undo(self) -> None:
         """Stop watching."""

@@ -45,7 +45,7 @@ class Suite:
         self._runs += 1
         seen = self._pytester.path / f"seen-{self._runs}.jsonl"
         self._monkeypatch.setenv("SEEN", str(seen))
-        result = self._pytester.runpytest_subprocess("-W", "error", *options)
+        result = self._pytester.runpytest_subprocess("-W", "error", "-p", "no:asyncio", *options)
         lines = [json.loads(line) for line in seen.read_text(encoding="utf-8").splitlines()]
         assert result.parseoutcomes() == {"passed": len(lines)}
         return {line["test"]: line["seen"] for line in lines}
