@@ -157,9 +157,7 @@ class ModelServer:
             if not line:
                 self.stop()
                 log.seek(0)
-                raise ModelUnavailableError(
-                    f"the model did not start on port {self._port}:\n{log.read()[-2000:]}"
-                )
+                raise ModelUnavailableError(f"the model did not start on port {self._port}:\n{log.read()[-2000:]}")
         self.base_url = json.loads(line)["base_url"]
 
     def _first_line(self) -> str:

@@ -103,7 +103,7 @@ class Refusal(_Pickled, BaseException):
     slug: ClassVar[str] = "refusal"
 
 
-class CassetteMiss(Refusal):  # noqa: N818 - the field's term for it; it is no fault of the program
+class CassetteMiss(Refusal):
     """Replay has no unplayed recording for the request.
 
     `test` is the node id (or fixture) that asked, `cassette` the file, `changed` the paths at which the nearest
@@ -117,13 +117,13 @@ class CassetteMiss(Refusal):  # noqa: N818 - the field's term for it; it is no f
         self.test, self.cassette, self.changed = test, cassette, changed
 
 
-class PartialRecording(Refusal):  # noqa: N818 - named for what was found
+class PartialRecording(Refusal):
     """The caller read on past the point where it had stopped when the stream was recorded."""
 
     slug = "partial-recording"
 
 
-class UnownedCall(Refusal):  # noqa: N818 - named for what was found
+class UnownedCall(Refusal):
     """A call came from code that no running test started, such as a thread left over from an earlier test."""
 
     slug = "unowned-call"

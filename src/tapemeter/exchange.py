@@ -16,6 +16,7 @@ import itertools
 import shlex
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING
 
@@ -68,7 +69,8 @@ def claim(head: Request) -> Owner | None:
     """
     owner = owners.current()
     if owner is None or owner.state is owners.State.CLOSED:
-        return _claim_unowned(head, owner)
+        _refuse_unowned(head, owner)
+        return None
     if owner.mode in {Mode.OFF, Mode.LIVE}:
         return None
     if _is_ours(head, owner):
@@ -108,7 +110,7 @@ def begin(owner: Owner, request: Request) -> Call | None:
             owner.refusals.append(refusal)
             raise refusal
         case _:
-            owner.pending[call.order] = call
+            owner.pending[call.order] = partial(_abandon, call)
     return call
 
 
@@ -159,25 +161,22 @@ def drop(call: Call) -> None:
     call.owner.pending.pop(call.order, None)
 
 
-def abandon_pending(owner: Owner) -> None:
-    """Finish what an owner's code left open: responses that it neither read to the end nor closed."""
-    for call in list(owner.pending.values()):
-        if call.status:
-            finish(call, Ending.ABANDONED)
-        else:
-            drop(call)
+def _abandon(call: Call) -> None:
+    """End a call whose response its program neither read to the end nor closed."""
+    if call.status:
+        finish(call, Ending.ABANDONED)
+    else:
+        drop(call)
 
 
-def _claim_unowned(head: Request, left_over: Owner | None) -> None:
+def _refuse_unowned(head: Request, left_over: Owner | None) -> None:
     """Refuse a call that belongs to no running test where replay is in force; let it through elsewhere."""
     house = owners.house()
     mode = left_over.mode if left_over is not None else house.mode if house is not None else None
     if mode is not Mode.REPLAY or (providers.claims(head) is None and _is_local(head)):
         return
     if left_over is not None:
-        who = (
-            f"code that {left_over.label} started and left running; join its threads and tasks before it ends"
-        )
+        who = f"code that {left_over.label} started and left running; join its threads and tasks before it ends"
     else:
         who = "no running test; make it inside a test or a fixture, so that it has a cassette"
     raise UnownedCall(f"{head.method} {head.host}{head.path} was refused in replay: it comes from {who}")

@@ -150,9 +150,7 @@ def _split(written: str) -> tuple[str, int | None]:
 
 def _port(text: str, written: str) -> int:
     if not (text.isascii() and text.isdigit() and 1 <= int(text) <= _HIGHEST_PORT):
-        raise UsageError(
-            f"host {written!r}: expected a port from 1 to {_HIGHEST_PORT} after the colon, not {text!r}"
-        )
+        raise UsageError(f"host {written!r}: expected a port from 1 to {_HIGHEST_PORT} after the colon, not {text!r}")
     return int(text)
 
 
@@ -211,9 +209,7 @@ class AllowList:
     def plus(self, hosts: Iterable[str]) -> Self:
         """Return the list with more hosts, each in a form that `HostRule.parse` takes."""
         more = tuple(HostRule.parse(host) for host in hosts)
-        return type(self)(
-            tuple(_Layer(layer.local, tuple(dict.fromkeys(layer.rules + more))) for layer in self.layers)
-        )
+        return type(self)(tuple(_Layer(layer.local, tuple(dict.fromkeys(layer.rules + more))) for layer in self.layers))
 
     def intersect(self, other: AllowList) -> Self:
         """Return the list that allows what both allow."""

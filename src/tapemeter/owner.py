@@ -19,12 +19,12 @@ from enum import Enum, auto
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from tapemeter.cassette.cassette import Cassette
     from tapemeter.cassette.mode import Mode
     from tapemeter.errors import Refusal
-    from tapemeter.exchange import Call
     from tapemeter.network import AllowList
     from tapemeter.redact import Redactor
 
@@ -85,8 +85,8 @@ class Owner:
         """Whether everything else is refused."""
         self.state = State.OPEN
         self.refusals: list[Refusal] = []
-        self.pending: dict[int, Call] = {}
-        """Calls that were sent and have not ended, by their order."""
+        self.pending: dict[int, Callable[[], None]] = {}
+        """How to end each call that was sent and has not ended, by its order."""
 
     def __repr__(self) -> str:
         return f"<Owner {self.label} {self.mode} {self.state.name.lower()}>"

@@ -121,9 +121,7 @@ _KEYS = (
 )
 _BREAK = r"(?:\s|\\+[nrt])"
 _EDGE = "[A-Z ]*PRIVATE KEY-----"
-_BLOCK = (
-    rf"-----BEGIN {_EDGE}(?:(?:[\w+/=:,.]|{_BREAK}|-(?!----))*-----END {_EDGE}|(?:{_BREAK}*[\w+/=]{{16,}})+)"
-)
+_BLOCK = rf"-----BEGIN {_EDGE}(?:(?:[\w+/=:,.]|{_BREAK}|-(?!----))*-----END {_EDGE}|(?:{_BREAK}*[\w+/=]{{16,}})+)"
 
 
 def _field(names: Iterable[str]) -> tuple[str, str]:
@@ -253,9 +251,7 @@ _SHORT_ESCAPES = {'"': '"', "/": "/", "\b": "b", "\f": "f", "\n": "n", "\r": "r"
 def _needles(values: frozenset[bytes]) -> tuple[tuple[bytes, bytes], ...]:
     """Return the values, longest first, each behind its longest part that no encoding needs to escape."""
     runs = [(max(_UNRESERVED.findall(value), key=len, default=b""), value) for value in values]
-    return tuple(
-        sorted((pair for pair in runs if pair[1] not in _MARK), key=lambda pair: (-len(pair[1]), pair[1]))
-    )
+    return tuple(sorted((pair for pair in runs if pair[1] not in _MARK), key=lambda pair: (-len(pair[1]), pair[1])))
 
 
 def _present(text: bytes, values: frozenset[bytes]) -> tuple[list[bytes], bool]:
@@ -487,9 +483,7 @@ class Redactor:
     def _without_named(self, headers: Headers) -> Headers:
         if not any(self._is_secret_header(name) for name, _ in headers):
             return headers
-        return tuple(
-            (name, PLACEHOLDER if self._is_secret_header(name) else value) for name, value in headers
-        )
+        return tuple((name, PLACEHOLDER if self._is_secret_header(name) else value) for name, value in headers)
 
     def _without_values(self, headers: Headers, values: frozenset[bytes]) -> Headers:
         return tuple((name, self._scrubbed(value, values)) for name, value in headers)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from tapemeter import exchange, intercept
+from tapemeter import intercept
 from tapemeter import owner as owners
 from tapemeter.cassette.cassette import Cassette
 from tapemeter.cassette.match import PARTS, Matcher
@@ -109,9 +109,7 @@ class Session:
         `allowed` is what a marker lets it reach; it holds together with what the settings allow.
         """
         mode = self.settings.mode_for(arguments.mode or default_mode)
-        cassette = Cassette(
-            path, self._matcher(arguments, normalize), mode=mode, repeat=bool(arguments.repeat)
-        )
+        cassette = Cassette(path, self._matcher(arguments, normalize), mode=mode, repeat=bool(arguments.repeat))
         return Owner(
             label,
             house=self,
@@ -136,16 +134,15 @@ class Session:
 
     def close(self, owner: Owner, *, keep: bool) -> None:
         """End an owner; what it recorded is written if `keep`. Later calls of its code are left-overs."""
-        exchange.abandon_pending(owner)
+        for end in list(owner.pending.values()):
+            end()
         try:
             if keep:
                 self.commit(owner)
         finally:
             owners.leave(owner, State.CLOSED)
 
-    def _matcher(
-        self, arguments: CassetteArguments, normalize: Callable[[Request], Request] | None
-    ) -> Matcher:
+    def _matcher(self, arguments: CassetteArguments, normalize: Callable[[Request], Request] | None) -> Matcher:
         return Matcher(
             parts=arguments.match_on or PARTS,
             ignore=arguments.ignore or (),

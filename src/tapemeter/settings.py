@@ -156,10 +156,7 @@ class CassetteArguments:
     def over(self, other: CassetteArguments) -> CassetteArguments:
         """Return these arguments with those of `other` where these say nothing."""
         return CassetteArguments(
-            **{
-                name: mine if (mine := getattr(self, name)) is not None else getattr(other, name)
-                for name in _ARGUMENTS
-            }
+            **{name: mine if (mine := getattr(self, name)) is not None else getattr(other, name) for name in _ARGUMENTS}
         )
 
 

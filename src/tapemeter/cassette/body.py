@@ -114,9 +114,7 @@ def _decode_json(value: Any, name: Any) -> bytes:
 
 
 def _written(value: Any, style: _Style) -> str:
-    return json.dumps(
-        value, separators=style.separators, ensure_ascii=style.ensure_ascii, indent=style.indent
-    )
+    return json.dumps(value, separators=style.separators, ensure_ascii=style.ensure_ascii, indent=style.indent)
 
 
 def _decode_base64(text: str) -> bytes:

@@ -129,9 +129,7 @@ class Cassette:
         if self.mode.plays and not found:
             return False
         with store.locked(self.path):
-            entries = (
-                cassette_format.load(store.read(self.path), str(self.path)) if self.path.exists() else ()
-            )
+            entries = cassette_format.load(store.read(self.path), str(self.path)) if self.path.exists() else ()
             old = [_keyed(entry, self.matcher) for entry in entries]
             if not self.mode.plays:
                 old = [entry for entry in old if entry.key in fresh]
@@ -150,7 +148,7 @@ class Cassette:
         return self._index
 
     def _load(self) -> _Index:
-        entries = ()
+        entries: tuple[Entry, ...] = ()
         if self.mode.plays and self.path.exists():
             entries = cassette_format.load(store.read(self.path), str(self.path))
         matcher = self.matcher
@@ -158,9 +156,7 @@ class Cassette:
             Recording(
                 index,
                 entry,
-                entry.key
-                if entry.key is not None and matcher.is_default
-                else matcher.key(entry.interaction.request),
+                entry.key if entry.key is not None and matcher.is_default else matcher.key(entry.interaction.request),
             )
             for index, entry in enumerate(entries)
         ]

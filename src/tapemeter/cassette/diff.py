@@ -112,9 +112,7 @@ def _text(value: Any) -> str:
 
 def _shorten(old: str, new: str) -> tuple[str, str]:
     """Return both texts cut to what surrounds their first difference."""
-    same = next(
-        (place for place, (a, b) in enumerate(zip(old, new, strict=False)) if a != b), min(len(old), len(new))
-    )
+    same = next((place for place, (a, b) in enumerate(zip(old, new, strict=False)) if a != b), min(len(old), len(new)))
     start = max(0, same - _SHOWN // 3)
     return _window(old, start), _window(new, start)
 

@@ -173,8 +173,7 @@ def _load_edited(text: str, start: int, path: str) -> tuple[Entry, ...]:
     """Parse and check a whole file, whose end mark seems to begin at `start`."""
     if conflict := _CONFLICT.search(text):
         raise CassetteFormatError(
-            "a merge conflict is not resolved: here is one of its markers; "
-            "take one side whole, or record it again",
+            "a merge conflict is not resolved: here is one of its markers; take one side whole, or record it again",
             path=path,
             line=text.count("\n", 0, conflict.start()) + 1,
         )
@@ -206,8 +205,7 @@ def _interactions(document: Any, lines: dict[yaml_reader.Place, int]) -> list[In
     if not isinstance(items, list):
         raise CassetteFormatError("expected interactions to be a list", line=lines.get(("interactions",)))
     return [
-        from_mapping(item, edited=True, place=("interactions", index), lines=lines)
-        for index, item in enumerate(items)
+        from_mapping(item, edited=True, place=("interactions", index), lines=lines) for index, item in enumerate(items)
     ]
 
 

@@ -22,9 +22,7 @@ RETRYABLE = frozenset({408, 409, 425, 429, *range(500, 600)})
 def worth_keeping(recorded: Sequence[Fresh]) -> list[Interaction]:
     """Return what is worth keeping of what a test recorded, in the order in which the calls were issued."""
     issued = sorted(recorded, key=lambda fresh: fresh.order)
-    return [
-        fresh.interaction for place, fresh in enumerate(issued) if not _overcome(fresh, issued[place + 1 :])
-    ]
+    return [fresh.interaction for place, fresh in enumerate(issued) if not _overcome(fresh, issued[place + 1 :])]
 
 
 def _overcome(error: Fresh, later: Iterable[Fresh]) -> bool:

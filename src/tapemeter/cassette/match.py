@@ -111,9 +111,7 @@ class Matcher:
 
     def _query(self, query: str) -> list[tuple[str, str]]:
         pairs = parse_qsl(query, keep_blank_values=True)
-        return sorted(
-            (pair for pair in pairs if pair[0].lower() not in self.secrets), key=lambda pair: pair[0]
-        )
+        return sorted((pair for pair in pairs if pair[0].lower() not in self.secrets), key=lambda pair: pair[0])
 
     def _body(self, request: Request) -> str:
         kind, value = readable_body(request)
@@ -134,9 +132,7 @@ def match_parts(match_on: Sequence[str] | None) -> tuple[str, ...]:
     if match_on is None:
         return PARTS
     if isinstance(match_on, str):
-        raise UsageError(
-            f"match_on takes a list of parts, got the text {match_on!r}; write match_on=[{match_on!r}]"
-        )
+        raise UsageError(f"match_on takes a list of parts, got the text {match_on!r}; write match_on=[{match_on!r}]")
     names = [str(name) for name in match_on]
     signed = [name for name in names if name[:1] in {"+", "-"}]
     if signed and len(signed) != len(names):

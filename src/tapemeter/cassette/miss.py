@@ -18,9 +18,7 @@ _IGNORABLE = 3
 """With more differing places than this, ignoring them is no advice."""
 
 
-def miss(
-    request: Request, key: str, cassette: Cassette, *, test: str, name: str, record: str
-) -> CassetteMiss:
+def miss(request: Request, key: str, cassette: Cassette, *, test: str, name: str, record: str) -> CassetteMiss:
     """Return the error for a redacted request that nothing unplayed answers.
 
     `name` is the cassette as a user knows it, `record` the command that records it.
@@ -35,9 +33,7 @@ def miss(
     same = cassette.with_key(key)
     if same:
         times = f"{len(same)} recording{'s' if len(same) > 1 else ''}"
-        lines.append(
-            f"  the {times} of this very request {'have' if len(same) > 1 else 'has'} been played already"
-        )
+        lines.append(f"  the {times} of this very request {'have' if len(same) > 1 else 'has'} been played already")
         lines.append("  to answer it more often: @pytest.mark.llm_cassette(repeat=True)")
     else:
         unplayed = cassette.unplayed
@@ -46,9 +42,7 @@ def miss(
         if found is not None:
             place, differing = found
             changed = tuple(difference.path for difference in differing)
-            lines.append(
-                f"  nearest unplayed recording: number {unplayed[place].index + 1}, which differs at"
-            )
+            lines.append(f"  nearest unplayed recording: number {unplayed[place].index + 1}, which differs at")
             lines += _differences(differing)
             lines += _ignoring(differing)
         elif cassette.recordings:

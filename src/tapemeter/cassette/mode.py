@@ -38,8 +38,7 @@ class Decision(StrEnum):
     REFUSE = "refuse"
 
 
-TABLE: dict[tuple[Mode, bool], Decision] = {
-    # (mode, hit)
+TABLE: dict[tuple[Mode, bool], Decision] = {  # by mode, and whether the cassette has a hit
     (Mode.REPLAY, True): Decision.PLAY,
     (Mode.REPLAY, False): Decision.REFUSE,
     (Mode.RECORD, True): Decision.PLAY,

@@ -62,9 +62,7 @@ _ERROR = 400
 
 def of_request(headers: Headers) -> Headers:
     """Return the request headers worth keeping."""
-    return tuple(
-        pair for pair in headers if pair[0] not in REQUEST and not pair[0].startswith(REQUEST_PREFIXES)
-    )
+    return tuple(pair for pair in headers if pair[0] not in REQUEST and not pair[0].startswith(REQUEST_PREFIXES))
 
 
 def of_response(status: int, headers: Headers) -> Headers:

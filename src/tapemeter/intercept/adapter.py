@@ -26,7 +26,7 @@ class Adapter(Protocol):
     """The import name of the library that is hooked; nothing happens before it is imported."""
 
     def install(self, module: ModuleType) -> Callable[[], None]:
-        """Hook the library and return what undoes it; InterceptionError where it would miss calls."""
+        """Intercept the library and return what undoes it; InterceptionError where it would miss calls."""
 
 
 class Hook:

@@ -135,9 +135,7 @@ def passing() -> Iterator[None]:
         _passing.set(before)
 
 
-def blocked(
-    kind: Kind, host: str, port: int | None, test: str | None, allow: AllowList
-) -> NetworkBlockedError:
+def blocked(kind: Kind, host: str, port: int | None, test: str | None, allow: AllowList) -> NetworkBlockedError:
     """Return the error for something that `allow` refuses: who, where to, what is allowed, and the remedy."""
     names = sorted(_names_of.get(target, ())) if not isinstance(target := canonical(host), str) else []
     where = endpoint(host, port) + (f" ({', '.join(names)})" if names and kind != "unix" else "")

@@ -33,7 +33,7 @@ class HttpcoreAdapter:
         self.module = module
 
     def install(self, module: ModuleType) -> Callable[[], None]:
-        """Hook both pools; InterceptionError where the library no longer sends through them."""
+        """Intercept both pools; InterceptionError where the library no longer sends through them."""
         self._check(module)
         hooks = [
             Hook(module.ConnectionPool, "handle_request", lambda send: _sync(module, send)),
@@ -106,9 +106,7 @@ def _sync(module: ModuleType, send: Callable[[Any, Any], Any]) -> Callable[[Any,
     return handle_request
 
 
-def _async(
-    module: ModuleType, send: Callable[[Any, Any], Awaitable[Any]]
-) -> Callable[[Any, Any], Awaitable[Any]]:
+def _async(module: ModuleType, send: Callable[[Any, Any], Awaitable[Any]]) -> Callable[[Any, Any], Awaitable[Any]]:
     async def handle_async_request(pool: Any, request: Any) -> Any:
         __tracebackhide__ = True
         owner = exchange.claim(_head(request))

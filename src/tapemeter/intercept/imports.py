@@ -22,7 +22,7 @@ class ImportWatch:
 
     def install(self) -> None:
         """Serve what is imported already, and watch for the rest."""
-        sys.meta_path.insert(0, self)  # type: ignore[arg-type]
+        sys.meta_path.insert(0, self)
         for name in list(self._wanted):  # serving one may import another, which is then found by the watch
             if name in sys.modules and name in self._wanted:
                 self._wanted.pop(name)(sys.modules[name])
@@ -30,7 +30,7 @@ class ImportWatch:
     def undo(self) -> None:
         """Stop watching."""
         if self in sys.meta_path:
-            sys.meta_path.remove(self)  # type: ignore[arg-type]
+            sys.meta_path.remove(self)
 
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -75,10 +75,8 @@ class ActiveCassette:
 
         misses: list[CassetteMiss] = []
         before = list(self.refusals)
-        try:
+        with suppress(CassetteMiss):
             yield misses
-        except CassetteMiss:
-            pass
         fresh = [refusal for refusal in self.refusals if refusal not in before]
         misses += [refusal for refusal in fresh if isinstance(refusal, CassetteMiss)]
         if not misses:
@@ -94,7 +92,7 @@ def _owner(request: pytest.FixtureRequest) -> Owner | None:
 
 @pytest.fixture
 def llm_cassette(request: pytest.FixtureRequest) -> ActiveCassette:
-    """The cassette of this test: path, mode, interactions, played, unplayed, refusals, expect_miss()."""
+    """Give the cassette of this test: path, mode, interactions, played, unplayed, refusals, expect_miss()."""
     return ActiveCassette(_owner(request))
 
 

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tapemeter import owner as owners
-from tapemeter.errors import Refusal
 from tapemeter.owner import State
 from tapemeter.pytest_plugin import markers, names
 from tapemeter.settings import CassetteArguments
@@ -18,6 +17,7 @@ from tapemeter.settings import CassetteArguments
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
+    from tapemeter.errors import Refusal
     from tapemeter.model import Request
     from tapemeter.owner import Owner
     from tapemeter.session import Session
@@ -146,9 +146,7 @@ class Lifecycle:
         arguments = markers.cassette_arguments(item).over(config)
         folder = self.session.settings.cassette_dir
         path = (
-            names.of_name(folder, arguments.name)
-            if arguments.name is not None
-            else names.of_test(folder, item.nodeid)
+            names.of_name(folder, arguments.name) if arguments.name is not None else names.of_test(folder, item.nodeid)
         )
         owner = self.session.owner(
             item.nodeid,

@@ -18,12 +18,16 @@ FIXTURES = frozenset({"llm_cassette", "block_network"})
 """Fixtures whose use makes a test ours where no mode is given."""
 
 LINES = (
-    "llm_cassette(name=None, *, mode=None, ignore=(), match_on=None, repeat=False): replay the test's model calls "
-    "from its cassette. name: a path below the cassette folder, to share one; mode: replay, record, live or off; "
-    "ignore: paths in the JSON body that need not match; match_on: parts to compare, or changes such as '-host'; "
-    "repeat: the last recording of a request may answer again.",
-    "llm_network(allow=[...]): hosts that the test may reach besides loopback; an empty list closes loopback and "
-    "unix sockets, too.",
+    (
+        "llm_cassette(name=None, *, mode=None, ignore=(), match_on=None, repeat=False): replay the test's model calls "
+        "from its cassette. name: a path below the cassette folder, to share one; mode: replay, record, live or off; "
+        "ignore: paths in the JSON body that need not match; match_on: parts to compare, or changes such as '-host'; "
+        "repeat: the last recording of a request may answer again."
+    ),
+    (
+        "llm_network(allow=[...]): hosts that the test may reach besides loopback; an empty list closes loopback and "
+        "unix sockets, too."
+    ),
 )
 
 

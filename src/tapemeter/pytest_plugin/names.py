@@ -42,7 +42,8 @@ def of_fixture(folder: Path, fixturedef: pytest.FixtureDef[Any], request: pytest
     name = ".".join(parts)
     full = f"{node}::{name}"
     if hasattr(request, "param"):
-        shown = request.param if isinstance(request.param, str | int | float | bool) else request.param_index
+        simple = isinstance(request.param, str | int | float | bool)
+        shown = request.param if simple else getattr(request, "param_index", 0)
         name, full = f"{name}[{shown}]", f"{full}[{shown!r}]"
     return folder / _module(module) / f"@{_safe(name, full)}{SUFFIX}"
 
