@@ -122,10 +122,8 @@ class Redactor:
         if "?" in request.url or "@" in request.url:
             found += _USERINFO.findall(request.url)
             found += (value for name, value in _PAIR.findall(request.url) if self._is_secret_parameter(name))
-        known = {
-            spelled for value in found for spelled in (value, unquote(value)) if secret_values.looks_secret(spelled)
-        }
-        return frozenset(map(_encode, known))
+        spelled = {spelling for value in found for spelling in (value, unquote(value))}
+        return frozenset(map(_encode, filter(secret_values.looks_secret, spelled)))
 
     def _names_a_secret(self, header: str) -> bool:
         return header in self._headers or HEADER_WORDS.search(header) is not None
@@ -186,7 +184,7 @@ class Redactor:
         return draft
 
 
-def _text_rule(pattern: str) -> _Rule:
+def _text_rule(pattern: str) -> Rule:
     try:
         return Rule((), pattern)
     except re.error as error:

@@ -118,6 +118,7 @@ RULES = (
 
 
 def finder_of_matches(pattern: re.Pattern[bytes]) -> Find:
+    """Return what finds the matches of a pattern, its group where it has one, that are not redacted yet."""
     group = 1 if pattern.groups else 0
 
     def find(text: bytes, start: int, stop: int, _: bool) -> list[Edit]:  # noqa: FBT001 - see Find

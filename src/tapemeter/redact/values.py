@@ -36,6 +36,7 @@ def looks_secret(value: str) -> bool:
 
 
 def of_environment(environ: Mapping[Any, Any], named: frozenset[str]) -> frozenset[bytes]:
+    """Return the secrets among the values of environment variables; those named are, whatever they look like."""
     found = set()
     for name, value in ((os.fsdecode(name), os.fsdecode(value)) for name, value in environ.items()):
         if name in named:
@@ -103,6 +104,8 @@ def present(text: bytes, values: frozenset[bytes]) -> tuple[list[bytes], bool]:
 
 
 def finder_of_values(values: list[bytes], *, thorough: bool) -> Find:
+    """Return what finds the values in a text, however they are escaped there."""
+
     @lru_cache
     def pattern(in_json: bool) -> re.Pattern[bytes]:  # noqa: FBT001 - see Find
         ways = [_spelling(value, in_json, thorough) for value in values]
