@@ -126,7 +126,7 @@ class Cassette:
         recordings. RECORD_ALL leaves what is new, and what `fresh` names.
         """
         found = self.new
-        if self.mode.plays and not found:
+        if not found and (self.mode.plays or not self.path.exists()):
             return False
         with store.locked(self.path):
             entries = cassette_format.load(store.read(self.path), str(self.path)) if self.path.exists() else ()
