@@ -71,8 +71,8 @@ def claim(head: Request) -> Owner | None:
     if owner is None or owner.state is owners.State.CLOSED:
         _refuse_unowned(head, owner)
         return None
-    if owner.mode in {Mode.OFF, Mode.LIVE}:
-        return None
+    if owner.mode in {Mode.OFF, Mode.LIVE} or header(head.headers, "upgrade") is not None:
+        return None  # what becomes a WebSocket is no exchange of one answer; the network guard judges it
     if _is_ours(head, owner):
         return owner
     may_be_ours = head.method == "POST" and head.content_type.endswith("json")

@@ -49,7 +49,11 @@ class Lifecycle:
             return (yield)
         self._owners[item] = owner = self._open(item, CassetteArguments())
         owners.enter(owner)
-        return (yield)
+        try:
+            return (yield)
+        except BaseException as error:
+            self._swallowed(self._owners[item], error)  # told with the error, not again at the end
+            raise
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, object, object]:
@@ -82,6 +86,7 @@ class Lifecycle:
             passed = item not in self._failed
         finally:
             del self._owners[item]
+            self._shown.clear()
             self.session.close(owner, keep=passed or self.session.settings.record_failed)
         if passed:
             self._judge_unplayed(owner, shared=owner.shared)

@@ -98,8 +98,7 @@ def read(config: pytest.Config) -> Settings:
         Redactor(rules)
     return settings.Settings(
         root=config.rootpath,
-        cassette_dir=config.rootpath
-        / Path(config.getoption("--llm-cassette-dir") or config.getini("llm_cassette_dir")),
+        cassette_dir=_cassette_dir(config),
         mode=mode,
         mode_source=source,
         allow_hosts=hosts,
@@ -108,6 +107,14 @@ def read(config: pytest.Config) -> Settings:
         record_failed=config.getoption("--llm-record-failed"),
         redact=rules,
     )
+
+
+def _cassette_dir(config: pytest.Config) -> Path:
+    """Return the folder of the cassettes: an option is relative to where pytest was called, ini to the root."""
+    option = config.getoption("--llm-cassette-dir")
+    if option:
+        return Path(os.path.normpath(config.invocation_params.dir / option))
+    return Path(os.path.normpath(config.rootpath / config.getini("llm_cassette_dir")))
 
 
 def is_plain(config: pytest.Config) -> bool:
