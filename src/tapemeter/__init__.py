@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         Refusal,
         TapemeterError,
         UnownedCall,
+        UnreadableCassette,
         UsageError,
     )
     from tapemeter.model import Request, Response
@@ -38,6 +39,7 @@ _PLACES = {
     "Response": "model",
     "TapemeterError": "errors",
     "UnownedCall": "errors",
+    "UnreadableCassette": "errors",
     "UsageError": "errors",
 }
 
@@ -54,6 +56,7 @@ __all__ = [
     "Response",
     "TapemeterError",
     "UnownedCall",
+    "UnreadableCassette",
     "UsageError",
 ]
 

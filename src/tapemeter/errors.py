@@ -9,6 +9,7 @@
       NetworkBlockedError                 something other than a model call wanted to leave the machine
     Refusal (BaseException)               a model call was refused; nothing was sent
       CassetteMiss                        no unplayed recording answers it
+      UnreadableCassette                  its cassette is broken; the CassetteError is the cause
       PartialRecording                    the recording ends where the caller stopped reading back then
       UnownedCall                         it belongs to no test that is running
 
@@ -115,6 +116,12 @@ class CassetteMiss(Refusal):
     def __init__(self, message: str, *, test: str, cassette: str, changed: tuple[str, ...] = ()) -> None:
         super().__init__(message)
         self.test, self.cassette, self.changed = test, cassette, changed
+
+
+class UnreadableCassette(Refusal):
+    """The cassette that should answer cannot be read; the message and the cause say where it is broken."""
+
+    slug = "unreadable-cassette"
 
 
 class PartialRecording(Refusal):

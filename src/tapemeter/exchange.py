@@ -27,7 +27,7 @@ from tapemeter.cassette.encoding import decode_chunks
 from tapemeter.cassette.miss import miss
 from tapemeter.cassette.mode import TABLE, Decision, Mode
 from tapemeter.cassette.model import Fresh, Interaction
-from tapemeter.errors import UnownedCall
+from tapemeter.errors import CassetteError, UnownedCall, UnreadableCassette
 from tapemeter.model import Chunk, Ending, Headers, Request, Response, header, without_headers
 
 if TYPE_CHECKING:
@@ -93,11 +93,17 @@ def begin(owner: Owner, request: Request) -> Call | None:
     redacted = redactor.request(replace(request, headers=volatile.of_request(request.headers)))
     call = Call(owner, redacted, secrets, attempt=attempt)
     cassette = owner.cassette
-    key = cassette.matcher.key(redacted) if owner.mode.plays else ""
-    recording = cassette.play(key) if owner.mode.plays else None
-    match TABLE[owner.mode, recording is not None]:
-        case Decision.PLAY if recording is not None:
-            call.replay = recording.interaction.response
+    try:
+        key = cassette.matcher.key(redacted) if owner.mode.plays else ""
+        recording = cassette.play(key) if owner.mode.plays else None
+        replay = recording.interaction.response if recording is not None else None
+    except CassetteError as error:
+        unreadable = UnreadableCassette(str(error))
+        owner.refusals.append(unreadable)
+        raise unreadable from error
+    match TABLE[owner.mode, replay is not None]:
+        case Decision.PLAY:
+            call.replay = replay
         case Decision.REFUSE:
             refusal = miss(
                 redacted,

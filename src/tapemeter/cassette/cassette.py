@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from tapemeter.cassette import format as cassette_format
 from tapemeter.cassette import store
 from tapemeter.cassette.kept import worth_keeping
+from tapemeter.errors import CassetteError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -129,7 +130,7 @@ class Cassette:
         if not found and (self.mode.plays or not self.path.exists()):
             return False
         with store.locked(self.path):
-            entries = cassette_format.load(store.read(self.path), str(self.path)) if self.path.exists() else ()
+            entries = self._on_disk()
             old = [_keyed(entry, self.matcher) for entry in entries]
             if not self.mode.plays:
                 old = [entry for entry in old if entry.key in fresh]
@@ -138,6 +139,17 @@ class Cassette:
             elif entries:
                 store.remove(self.path)
             return bool(old or found or entries)
+
+    def _on_disk(self) -> tuple[Entry, ...]:
+        """Return what the file holds now; one that cannot be read is no obstacle to replacing it."""
+        if not self.path.exists():
+            return ()
+        try:
+            return cassette_format.load(store.read(self.path), str(self.path))
+        except CassetteError:
+            if self.mode.plays:
+                raise
+            return ()
 
     def _loaded(self, *, locked: bool = False) -> _Index:
         if self._index is None:

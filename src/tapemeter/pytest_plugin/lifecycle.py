@@ -194,6 +194,10 @@ class Lifecycle:
     def _raise_swallowed(self, owner: Owner) -> None:
         swallowed = self._swallowed(owner)
         if swallowed:
+            swallowed[0].add_note(
+                "The refusal did not end the test, so it ends it now. Where a test expects a miss: "
+                "with llm_cassette.expect_miss(): ..."
+            )
             raise swallowed[0]
 
     def _judge_unplayed(self, owner: Owner, *, shared: bool) -> None:
