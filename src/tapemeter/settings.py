@@ -187,7 +187,7 @@ def _mode(mode: Any) -> Mode | None:
 def _ignore(ignore: Any) -> tuple[str, ...] | None:
     if ignore is None:
         return None
-    if isinstance(ignore, str) or not all(isinstance(path, str) for path in ignore):
+    if not isinstance(ignore, list | tuple | set | frozenset) or not all(isinstance(path, str) for path in ignore):
         raise UsageError(f"expected ignore as a list of paths, got {ignore!r}; write ignore=['metadata.request_id']")
     for path in ignore:
         paths.parse(path)

@@ -133,6 +133,8 @@ def match_parts(match_on: Sequence[str] | None) -> tuple[str, ...]:
         return PARTS
     if isinstance(match_on, str):
         raise UsageError(f"match_on takes a list of parts, got the text {match_on!r}; write match_on=[{match_on!r}]")
+    if not isinstance(match_on, list | tuple | set | frozenset):
+        raise UsageError(f"match_on takes a list of parts, got {match_on!r} ({type(match_on).__name__})")
     names = [str(name) for name in match_on]
     signed = [name for name in names if name[:1] in {"+", "-"}]
     if signed and len(signed) != len(names):

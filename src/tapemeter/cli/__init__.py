@@ -1,0 +1,124 @@
+"""The command `tapemeter`: one module for each command, imported only when that command is asked for.
+
+    exit code 0     done, and nothing found
+              1     found: a problem, a difference, a file that cannot be read among those listed
+              2     not done: wrong usage, or a cassette that cannot be used
+            130     interrupted
+            141     whoever read the output has gone
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import importlib
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+from tapemeter.errors import TapemeterError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+COMMANDS = {
+    "cassette": (
+        "list, read, compare and check recorded calls",
+        {
+            "ls": "list cassettes: interactions, size, newest recording, models",
+            "show": "show recorded calls as conversations",
+            "diff": "show what differs between two cassettes",
+            "verify": "check that cassettes are whole and hold no secret",
+        },
+    ),
+}
+"""The commands by group, each with its line of help; `cassette ls` lives in `cassette_ls.py`."""
+
+_NOT_DONE, _INTERRUPTED, _NOBODY_READS = 2, 130, 141
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command that the arguments name and return its exit code; what went wrong goes to stderr."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")  # a terminal without some letter is no reason to fail
+    try:
+        code = _run(arguments)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _forget_output()
+        return _NOBODY_READS
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+    return code
+
+
+def parser(arguments: Sequence[str] = ()) -> argparse.ArgumentParser:
+    """Return the parser of all commands; only the one with which `arguments` begin knows its own arguments."""
+    top = argparse.ArgumentParser(
+        prog="tapemeter",
+        description="Looks after recorded language-model calls. Recording and replaying is pytest's: see pytest --help.",
+        allow_abbrev=False,
+    )
+    top.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")
+    groups = top.add_subparsers(metavar="GROUP", required=True, title="groups of commands")
+    for group, (purpose, commands) in COMMANDS.items():
+        inner = groups.add_parser(group, help=purpose, description=_sentence(purpose), allow_abbrev=False)
+        below = inner.add_subparsers(metavar="COMMAND", required=True, title="commands")
+        for name, help_line in commands.items():
+            command = below.add_parser(
+                name,
+                help=help_line,
+                allow_abbrev=False,
+                formatter_class=argparse.RawDescriptionHelpFormatter,
+            )
+            if list(arguments[:2]) == [group, name]:
+                module: Any = importlib.import_module(f"tapemeter.cli.{group}_{name}")
+                module.add_arguments(command)
+                command.set_defaults(run=module.run)
+    return top
+
+
+def _run(arguments: list[str]) -> int:
+    try:
+        parsed = parser(arguments).parse_args(arguments)
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else _NOT_DONE
+    try:
+        code: int = parsed.run(parsed)
+    except TapemeterError as error:
+        _complain(error)
+        return _NOT_DONE
+    return code
+
+
+def _complain(error: TapemeterError) -> None:
+    from tapemeter.cli.output import block  # noqa: PLC0415 - only where something went wrong
+    from tapemeter.redact import Redactor  # noqa: PLC0415
+
+    sys.stdout.flush()
+    print(f"tapemeter: {block(Redactor().text(str(error)))}", file=sys.stderr)
+
+
+def _forget_output() -> None:
+    """Have the interpreter flush at its end to where it does not fail once more."""
+    with contextlib.suppress(OSError, ValueError):
+        target = sys.stdout.fileno()
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, target)
+        os.close(nowhere)
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}."
+
+
+class _Version(argparse.Action):
+    """Prints the version of the installed distribution, which only this looks up."""
+
+    def __call__(self, *_: object, **__: object) -> None:
+        from importlib.metadata import version  # noqa: PLC0415 - as slow as all the rest together
+
+        print(f"tapemeter {version('pytest-tapemeter')}")
+        raise SystemExit(0)

@@ -66,8 +66,7 @@ class Lifecycle:
             try:
                 result = yield
             except BaseException as error:
-                for refusal in self._swallowed(owner, error):
-                    error.add_note(f"A model call had been refused before:\n{refusal}")
+                self._note_swallowed(owner, error)
                 raise
         self._raise_swallowed(owner)
         return result
@@ -125,17 +124,20 @@ class Lifecycle:
         try:
             with _bound_fixture(fixturedef, owner):
                 result = yield
-        except BaseException:
+        except BaseException as error:
+            self._note_swallowed(owner, error)
             owner.mode = owner.mode if self.session.settings.record_failed else _not_recording(owner)
             raise
         finally:
             owners.leave(owner, State.IN_USE)
         fixturedef.addfinalizer(lambda: owners.enter(owner))
+        self._raise_swallowed(owner)
         return result
 
     def _close_fixture(self, owner: Owner) -> None:
         self.session.close(owner, keep=True)
         self._judge_unplayed(owner, shared=True)
+        self._raise_swallowed(owner)
 
     # Owners
 
@@ -190,6 +192,10 @@ class Lifecycle:
         ]
         self._shown.update(owner.refusals)
         return found
+
+    def _note_swallowed(self, owner: Owner, error: BaseException) -> None:
+        for refusal in self._swallowed(owner, error):
+            error.add_note(f"A model call had been refused before:\n{refusal}")
 
     def _raise_swallowed(self, owner: Owner) -> None:
         swallowed = self._swallowed(owner)

@@ -68,13 +68,14 @@ def allowed_hosts(item: pytest.Item) -> AllowList | None:
     from tapemeter.network import marker_allow_list  # noqa: PLC0415
 
     given: list[Any] = [*marker.args, *marker.kwargs.values()]
-    if len(given) != 1 or marker.kwargs.keys() - {"allow"} or not isinstance(given[0], list | tuple):
+    hosts = given[0] if len(given) == 1 and not marker.kwargs.keys() - {"allow"} else None
+    if not isinstance(hosts, list | tuple) or not all(isinstance(host, str) for host in hosts):
         raise UsageError(
             f"{_where(item, NETWORK)} takes one list of hosts; write llm_network(allow=['db.internal:5432']), "
             "or allow=[] for none"
         )
     try:
-        return marker_allow_list(given[0])
+        return marker_allow_list(hosts)
     except UsageError as error:
         raise UsageError(f"{_where(item, NETWORK)}: {error}") from None
 
