@@ -118,7 +118,8 @@ def test_two_tests_record_into_one_named_cassette(project: Project, server: Loop
     project.run(option, passed=2)
     assert list(project.cassettes()) == ["shared/both.yaml"]
 
-    project.run("--llm-mode=replay", "--llm-fail-on=unplayed", passed=2)
+    result = project.run("--llm-mode=replay", "--llm-fail-on=unplayed", passed=2)
+    assert result.ret is pytest.ExitCode.OK
 
     text = project.cassette()
     assert text.count("echo: text 1") == text.count("echo: text 2") == 1

@@ -112,7 +112,7 @@ def test_the_nearest_of_many_recordings_is_shown(project: Project, server: Loopb
     result = replayed(project, "talk.ask('number 3', temperature=0.5)")
 
     result.stdout.fnmatch_lines(
-        ["*number 4, which differs at", "*temperature", "*recorded  3", "*asked     0.5", "*ignore=[[]\"temperature\"])"]
+        ["*number 4, which differs at", "*temperature", "*recorded  3", "*asked     0.5", '*ignore=[[]"temperature"])']
     )
 
 
@@ -135,9 +135,7 @@ def test_another_host_or_path_is_shown_without_an_ignore_path(project: Project, 
 
 
 @pytest.mark.usefixtures("sdks")
-def test_a_miss_is_not_retried_by_an_sdk_and_not_caught_by_except_exception(
-    project: Project, server: Loopback
-) -> None:
+def test_a_miss_is_not_retried_by_an_sdk_and_not_caught_by_except_exception(project: Project, server: Loopback) -> None:
     project.write("test_it.py", """
         import talk
 

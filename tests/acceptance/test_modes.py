@@ -83,9 +83,7 @@ def test_recording_what_is_all_there_changes_no_file(project: Project, server: L
     result.stdout.no_fnmatch_line("*written*")
 
 
-def test_record_all_sends_everything_and_drops_what_was_not_asked_for_again(
-    project: Project, server: Loopback
-) -> None:
+def test_record_all_sends_everything_and_drops_what_was_not_asked_for_again(project: Project, server: Loopback) -> None:
     project.write("test_it.py", ONE + "        talk.ask('old news')\n")
     project.run("--record-cassettes", passed=1)
     project.write("test_it.py", ONE)
@@ -218,9 +216,7 @@ def test_a_marker_may_have_a_test_recorded_where_the_session_says_nothing(projec
     assert len(server.requests) == 1
 
 
-def test_off_in_the_environment_still_lets_a_marker_replay(
-    project: Project, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_off_in_the_environment_still_lets_a_marker_replay(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LLM_MODE", "off")
     project.write("test_it.py", """
         import pytest
@@ -238,11 +234,10 @@ def test_off_in_the_environment_still_lets_a_marker_replay(
 
 
 @pytest.mark.parametrize(
-    "options", [("--record-cassettes", "."), (".", "--record-cassettes"), ("--record-cassettes", "test_it.py::test_one")]
+    "options",
+    [("--record-cassettes", "."), (".", "--record-cassettes"), ("--record-cassettes", "test_it.py::test_one")],
 )
-def test_a_path_after_the_bare_option_is_a_path(
-    project: Project, server: Loopback, options: tuple[str, ...]
-) -> None:
+def test_a_path_after_the_bare_option_is_a_path(project: Project, server: Loopback, options: tuple[str, ...]) -> None:
     project.write("test_it.py", ONE)
 
     project.run(*options, passed=1)
@@ -293,9 +288,7 @@ def test_what_cannot_be_honoured_is_a_usage_error_that_says_what_to_write(
     result.stderr.fnmatch_lines([advice])
 
 
-def test_an_unknown_word_in_the_environment_is_a_usage_error(
-    project: Project, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_unknown_word_in_the_environment_is_a_usage_error(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LLM_MODE", "on")
     project.write("test_it.py", "def test_one(): pass")
 

@@ -88,7 +88,9 @@ def test_what_a_fixture_of_wider_scope_left_unplayed_fails_the_run(project: Proj
     result = project.run("--llm-mode=replay", "--llm-fail-on=unplayed", passed=1)
 
     assert result.ret is pytest.ExitCode.TESTS_FAILED
-    result.stdout.fnmatch_lines(["cassettes/test_it/@module.answer.yaml: recordings that no call asked for: number 2;*"])
+    result.stdout.fnmatch_lines(
+        ["cassettes/test_it/@module.answer.yaml: recordings that no call asked for: number 2;*"]
+    )
 
 
 def test_a_test_that_failed_is_not_blamed_for_what_it_did_not_come_to(project: Project, server: Loopback) -> None:

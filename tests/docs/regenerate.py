@@ -43,7 +43,7 @@ def _passage(found: re.Match[str]) -> str:
 
 
 def _value(name: str) -> str:
-    value = next(getattr(module, name) for module in (store, encoding, yaml_reader, yaml_writer) if hasattr(module, name))
+    value = next(vars(module)[name] for module in (store, encoding, yaml_reader, yaml_writer) if name in vars(module))
     return f"{value // _MIB} MiB" if value >= _MIB else f"{value:,}"
 
 

@@ -20,6 +20,8 @@ from tapemeter import errors, settings
 from tapemeter.cassette import body, mapping, match, mode, store
 from tapemeter.cassette import format as cassette_format
 from tapemeter.cassette.model import Interaction
+from tapemeter.cassette.verify import Kind
+from tapemeter.cli import COMMANDS
 from tapemeter.model import Ending, Request, Response
 from tapemeter.pytest_plugin import fixtures, hookspecs, markers, options
 
@@ -128,11 +130,28 @@ def test_every_hook_has_its_section() -> None:
         assert missing(arguments, reference("hooks").defined_in(name)) == []
 
 
+# Commands
+
+
+def test_every_command_has_its_section_and_its_help() -> None:
+    commands = [f"tapemeter {group} {name}" for group, (_, below) in COMMANDS.items() for name in below]
+    documentation = reference("commands")
+    assert [heading.strip("`") for heading in documentation.headings[1:]] == commands
+    assert [command for command in commands if f"<!-- generated: {command} --help -->" not in documentation.text] == []
+
+
+def test_every_kind_of_problem_has_its_row() -> None:
+    rows = reference("commands").defined_in("tapemeter cassette verify")
+    assert missing((kind.value for kind in Kind), rows) == []
+
+
 # Modes and matching
 
 
 def test_the_table_of_modes_is_the_one_in_force() -> None:
-    rows = re.findall(r"^\| `([\w-]+)`[^|]*\| (\w+)[^|]*\| (\w+)", reference("modes").section("What becomes of a call"), re.M)
+    rows = re.findall(
+        r"^\| `([\w-]+)`[^|]*\| (\w+)[^|]*\| (\w+)", reference("modes").section("What becomes of a call"), re.MULTILINE
+    )
     assert {(name, place == 0): word for name, *words in rows for place, word in enumerate(words)} == {
         (kind.value, hit): decision.value for (kind, hit), decision in mode.TABLE.items()
     }
@@ -229,9 +248,9 @@ def test_every_attribute_of_a_value_has_its_row(kind: type) -> None:
 
 def test_the_readme_has_the_two_commands() -> None:
     commands = [block.code for block in page("README.md").blocks if not block.language]
-    assert commands == [
-        "python -m pip install tox && tox run -e demo     # replays the shipped cassettes offline\n"
-        "python -m pip install tox && tox run             # the tests\n"
+    assert [line for code in commands for line in code.splitlines()] == [
+        "python -m pip install tox && tox run -e demo     # replays the shipped cassettes offline",
+        "python -m pip install tox && tox run             # the tests",
     ]
 
 

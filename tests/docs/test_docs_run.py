@@ -11,14 +11,21 @@ import tomllib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-import openai  # noqa: F401 - once for all the sessions below
+# What a run in this process imports is forgotten at its end; what is here already is imported once for all of them.
+import openai  # noqa: F401
 import pytest
 from pages import DOCS, PAGES
 from yaml import safe_load
 
+import tapemeter.intercept.httpcore
+import tapemeter.pytest_plugin.lifecycle
+import tapemeter.pytest_plugin.summary
+import tapemeter.session  # noqa: F401
+
 if TYPE_CHECKING:
-    from loopback import Loopback
     from pages import Block
+
+    from loopback import Loopback
 
 PROVIDER = "https://api.openai.com/v1"
 """What the documentation shows as the address of the provider."""
@@ -98,6 +105,10 @@ def test_the_main_pages_have_tests_that_run() -> None:
     assert sum(page.startswith(DOCS.name + "/how-to/") for page in pages) > 5
 
 
+# What these plugins do at start and end takes longer than the tests.
+_WITHOUT = ("-p", "no:cacheprovider", "-p", "no:asyncio", "-p", "no:hypothesispytest")
+
+
 class Project:
     """A folder with the files of a section, run with the provider on loopback as its OpenAI."""
 
@@ -113,7 +124,7 @@ class Project:
             path.write_text(code, encoding="utf-8")
 
     def run(self, *options: str) -> pytest.RunResult:
-        return self._pytester.runpytest_inprocess("-p", "no:cacheprovider", *options)
+        return self._pytester.runpytest_inprocess(*_WITHOUT, *options)
 
     def stop_provider(self) -> int:
         """Shut the provider down; return how many requests it had."""
@@ -155,12 +166,13 @@ def test_a_miss_prints_what_is_shown(scenario: Scenario, project: Project, serve
     assert recorded
     [edit] = [(old, new) for old, new in _EDIT.items() if recorded[1].replace(old, new) == asked[1]]
     [name] = [name for name in scenario.files if name.startswith("test_")]
-    edited = re.sub(rf"(?<=\"content\")(.*){_loosely(edit[0])}", lambda found: found[1] + _kept(edit[1], found[0]), scenario.files[name])
-    assert edited != scenario.files[name]
-    project.write({name: edited})
+    lines = scenario.files[name].splitlines(keepends=True)
+    edited = [line.replace(*edit) if '"content"' in line else line for line in lines]
+    assert edited != lines
+    project.write({name: "".join(edited)})
 
     replayed = project.run("--llm-mode=replay", "--tb=line", "--show-capture=no")
     assert replayed.ret == 1
     printed = replayed.stdout.str().replace(f"{server.url}/v1", PROVIDER)
-    lines = [line.strip() for line in scenario.miss.splitlines()]
-    assert [line for line in lines if line not in printed] == []
+    shown = [line.strip() for line in scenario.miss.splitlines()]
+    assert [line for line in shown if line not in printed] == []

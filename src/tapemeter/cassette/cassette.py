@@ -6,7 +6,7 @@ Nothing is read before the first call asks for it, and nothing is written before
 from __future__ import annotations
 
 import threading
-from collections import deque
+from collections import Counter, deque
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,7 @@ from tapemeter.cassette.kept import worth_keeping
 from tapemeter.errors import CassetteError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from tapemeter.cassette.format import Entry
@@ -124,21 +124,30 @@ class Cassette:
         """Write the file whole; return whether anything was written.
 
         RECORD adds what is new to what is on disk by then, so that two processes do not lose each other's
-        recordings. RECORD_ALL leaves what is new, and what `fresh` names.
+        recordings. RECORD_ALL leaves what is new, and what `fresh` names. What another user of the file recorded
+        in the meantime would have been played had it come earlier, so it is not added once more.
         """
         found = self.new
         if not found and (self.mode.plays or not self.path.exists()):
             return False
         with store.locked(self.path):
             entries = self._on_disk()
-            old = [_keyed(entry, self.matcher) for entry in entries]
-            if not self.mode.plays:
-                old = [entry for entry in old if entry.key in fresh]
-            if old or found:
-                store.write(self.path, cassette_format.dump([*old, *found]))
-            elif entries:
-                store.remove(self.path)
-            return bool(old or found or entries)
+            if self.mode.plays:
+                old = entries
+                others = Counter(map(self._key, entries)) - Counter(recording.key for recording in self.recordings)
+            else:
+                old = tuple(entry for entry in entries if _keyed(entry, self.matcher).key in fresh)
+                others = Counter(map(self._key, old))
+            found = _without(found, others, self.matcher)
+            if found or len(old) < len(entries):
+                if found or old:
+                    store.write(
+                        self.path, cassette_format.dump([*(_keyed(entry, self.matcher) for entry in old), *found])
+                    )
+                else:
+                    store.remove(self.path)
+                return True
+            return False
 
     def _on_disk(self) -> tuple[Entry, ...]:
         """Return what the file holds now; one that cannot be read is no obstacle to replacing it."""
@@ -163,19 +172,29 @@ class Cassette:
         entries: tuple[Entry, ...] = ()
         if self.mode.plays and self.path.exists():
             entries = cassette_format.load(store.read(self.path), str(self.path))
-        matcher = self.matcher
-        recordings = [
-            Recording(
-                index,
-                entry,
-                entry.key if entry.key is not None and matcher.is_default else matcher.key(entry.interaction.request),
-            )
-            for index, entry in enumerate(entries)
-        ]
+        recordings = [Recording(index, entry, self._key(entry)) for index, entry in enumerate(entries)]
         unplayed: dict[str, deque[Recording]] = {}
         for recording in recordings:
             unplayed.setdefault(recording.key, deque()).append(recording)
         return _Index(recordings, unplayed)
+
+    def _key(self, entry: Entry) -> str:
+        """Return the key of an entry under the matcher in force."""
+        if entry.key is not None and self.matcher.is_default:
+            return entry.key
+        return self.matcher.key(entry.interaction.request)
+
+
+def _without(found: Iterable[Interaction], others: Counter[str], matcher: Matcher) -> list[Interaction]:
+    """Return what was found save, for each key, as many as others have recorded."""
+    left = []
+    for interaction in found:
+        key = matcher.key(interaction.request)
+        if others[key] > 0:
+            others[key] -= 1
+        else:
+            left.append(interaction)
+    return left
 
 
 def _keyed(entry: Entry, matcher: Matcher) -> Interaction | Entry:

@@ -10,6 +10,7 @@ import os
 import re
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
@@ -99,10 +100,10 @@ class Verifier:
             readable += 1
             findings += self._of_key(entry, interaction, number)
             findings += self._secrets(entry, interaction, number)
-        edited = any(entry.edited for entry in entries) or (not entries and text != cassette_format.dump(()))
-        if edited and not any(finding.kind is Kind.SECRET for finding in findings):
+        by_hand = edited(text, entries)
+        if by_hand and not any(finding.kind is Kind.SECRET for finding in findings):
             findings += self._in_lines(text, path)  # a comment, or what else is no part of an interaction
-        if edited:
+        if by_hand:
             findings.append(Finding(Kind.EDITED, path, "edited by hand since it was recorded, which is fine"))
         return Checked(readable, tuple(findings))
 
@@ -135,7 +136,7 @@ class Verifier:
         except CassetteFormatError:
             lines.clear()  # an edited file may be laid out so that a block does not stand alone
         for place in found:
-            reason = self._reason(lambda redactor, place=place: place in _exposed(redactor, interaction))
+            reason = self._reason(partial(_exposes, interaction, place))
             where = self.safe(_label(place))
             message = f"{where} holds a secret: {reason}; {_MEND}"
             yield Finding(Kind.SECRET, entry.path, message, _line(place, lines) or entry.line, number, where)
@@ -146,12 +147,12 @@ class Verifier:
             return
         for number, each in enumerate(text.split("\n"), first):
             if self.safe(each) != each:
-                reason = self._reason(lambda redactor, each=each: redactor.text(each) != each)
+                reason = self._reason(partial(_hides, each))
                 yield Finding(Kind.SECRET, path, f"the line holds a secret: {reason}; {_MEND}", number)
 
     def _in_name(self, path: str) -> Iterator[Finding]:
         if self.safe(path) != path:
-            reason = self._reason(lambda redactor: redactor.text(path) != path)
+            reason = self._reason(partial(_hides, path))
             message = f"the name of the file holds a secret: {reason}; rename the test, and revoke the secret"
             yield Finding(Kind.SECRET, path, message, where="name")
 
@@ -166,6 +167,19 @@ class Verifier:
             if exposes(Redactor((rule,), self._environ)):
                 return f"by rule {number} of those given ({rule.strip().partition(':')[0]})"
         return "by all rules together"
+
+
+def edited(text: str, entries: Sequence[Entry]) -> bool:
+    """Return whether a file was edited by hand since it was written."""
+    return any(entry.edited for entry in entries) if entries else text != cassette_format.dump(())
+
+
+def _exposes(interaction: Interaction, place: Place, redactor: Redactor) -> bool:
+    return place in _exposed(redactor, interaction)
+
+
+def _hides(text: str, redactor: Redactor) -> bool:
+    return redactor.text(text) != text
 
 
 def _exposed(redactor: Redactor, interaction: Interaction) -> Iterator[Place]:

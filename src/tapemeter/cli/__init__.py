@@ -1,10 +1,10 @@
 """The command `tapemeter`: one module for each command, imported only when that command is asked for.
 
-    exit code 0     done, and nothing found
-              1     found: a problem, a difference, a file that cannot be read among those listed
-              2     not done: wrong usage, or a cassette that cannot be used
-            130     interrupted
-            141     whoever read the output has gone
+exit code 0     done, and nothing found
+          1     found: a problem, a difference, a file that cannot be read among those listed
+          2     not done: wrong usage, or a cassette that cannot be used
+        130     interrupted
+        141     whoever read the output has gone
 """
 
 from __future__ import annotations
@@ -55,10 +55,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def parser(arguments: Sequence[str] = ()) -> argparse.ArgumentParser:
-    """Return the parser of all commands; only the one with which `arguments` begin knows its own arguments."""
+    """Return the parser of all commands; only the one that `arguments` name knows its own arguments."""
+    named = [word for word in arguments if not word.startswith("-")][:2]
     top = argparse.ArgumentParser(
         prog="tapemeter",
-        description="Looks after recorded language-model calls. Recording and replaying is pytest's: see pytest --help.",
+        description="Looks after recorded language-model calls. To record and replay them: see pytest --help.",
         allow_abbrev=False,
     )
     top.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")
@@ -73,7 +74,7 @@ def parser(arguments: Sequence[str] = ()) -> argparse.ArgumentParser:
                 allow_abbrev=False,
                 formatter_class=argparse.RawDescriptionHelpFormatter,
             )
-            if list(arguments[:2]) == [group, name]:
+            if named == [group, name]:
                 module: Any = importlib.import_module(f"tapemeter.cli.{group}_{name}")
                 module.add_arguments(command)
                 command.set_defaults(run=module.run)
@@ -88,17 +89,11 @@ def _run(arguments: list[str]) -> int:
     try:
         code: int = parsed.run(parsed)
     except TapemeterError as error:
-        _complain(error)
+        from tapemeter.cli.output import complain, safe_error  # noqa: PLC0415 - only where something went wrong
+
+        complain(safe_error(error))
         return _NOT_DONE
     return code
-
-
-def _complain(error: TapemeterError) -> None:
-    from tapemeter.cli.output import block  # noqa: PLC0415 - only where something went wrong
-    from tapemeter.redact import Redactor  # noqa: PLC0415
-
-    sys.stdout.flush()
-    print(f"tapemeter: {block(Redactor().text(str(error)))}", file=sys.stderr)
 
 
 def _forget_output() -> None:

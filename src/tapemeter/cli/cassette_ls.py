@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING
 
 from tapemeter.cassette.conversation import asked
 from tapemeter.cli import files
-from tapemeter.cli.output import as_json, count, line, size
+from tapemeter.cli.output import as_json, complain, count, line, safe_error, size
 from tapemeter.errors import CassetteError
 
 if TYPE_CHECKING:
     import argparse
+    from pathlib import Path
 
 _ABSENT = "-"
+_WIDEST = 60
+"""Characters of the column of models."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,12 +29,6 @@ class _Row:
     newest: str | None
     models: tuple[str, ...]
     edited: bool
-
-
-@dataclass(frozen=True, slots=True)
-class _Unreadable:
-    path: str
-    error: str
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -48,24 +45,66 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Print the list."""
     rows: list[_Row] = []
-    unreadable: list[_Unreadable] = []
+    unreadable: dict[str, str] = {}
     for path in files.find(arguments.paths):
         try:
-            rows.append(_row(files.read(path)))
+            rows.append(_row(path))
         except CassetteError as error:
-            unreadable.append(_Unreadable(str(path), str(error)))
+            unreadable[str(path)] = safe_error(error)
     if arguments.json:
-        totals = {
+        print(as_json(_document(rows, unreadable)))
+    else:
+        _print_table(rows)
+        for problem in unreadable.values():
+            complain(problem)
+    return 1 if unreadable else 0
+
+
+def _row(path: Path) -> _Row:
+    tape = files.read(path)
+    interactions = [entry.interaction for entry in tape.entries]
+    models = {asked(interaction.request).model for interaction in interactions}
+    return _Row(
+        path=str(path),
+        interactions=len(interactions),
+        size=tape.size,
+        newest=max((interaction.recorded for interaction in interactions), default=None),
+        models=tuple(sorted(filter(None, models))),
+        edited=tape.edited,
+    )
+
+
+def _document(rows: list[_Row], unreadable: dict[str, str]) -> dict[str, object]:
+    return {
+        "cassettes": [asdict(row) for row in rows],
+        "unreadable": [{"path": path, "error": error} for path, error in unreadable.items()],
+        "totals": {
             "cassettes": len(rows),
             "interactions": sum(row.interactions for row in rows),
             "size": sum(row.size for row in rows),
-            "unreadable": len(unreadable),
-        }
-        print(
-            as_json({"cassettes": list(map(asdict, rows)), "unreadable": list(map(asdict, unreadable)), **totals})
-            if False
-            else as_json(
-                {"cassettes": list(map(asdict, rows)), "unreadable": list(map(asdict, unreadable)), "totals": totals}
-            )
-        )
-    return 1 if unreadable else 0
+        },
+    }
+
+
+def _print_table(rows: list[_Row]) -> None:
+    if rows:
+        table = [("calls", "size", "newest", "models", "cassette"), *map(_cells, rows)]
+        widths = [max(len(cells[column]) for cells in table) for column in range(4)]
+        for calls, amount, newest, models, path in table:
+            print(f"{calls:>{widths[0]}}  {amount:>{widths[1]}}  {newest:<{widths[2]}}  {models:<{widths[3]}}  {path}")
+    interactions = count(sum(row.interactions for row in rows), "interaction")
+    print(f"{count(len(rows), 'cassette')}, {interactions}, {size(sum(row.size for row in rows))}")
+
+
+def _cells(row: _Row) -> tuple[str, str, str, str, str]:
+    return (
+        f"{row.interactions:,}",
+        size(row.size),
+        row.newest or _ABSENT,
+        _shortened(line(", ".join(row.models))) or _ABSENT,
+        line(row.path) + (" (edited)" if row.edited else ""),
+    )
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _WIDEST else text[: _WIDEST - 1] + "…"

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from tapemeter.cassette import format as cassette_format
-from tapemeter.cassette import store
+from tapemeter.cassette import store, verify
 from tapemeter.errors import CassetteError, UsageError
 
 if TYPE_CHECKING:
@@ -39,9 +39,7 @@ class Tape:
     @property
     def edited(self) -> bool:
         """Whether the file was edited by hand since it was written."""
-        if not self.entries:
-            return self.text != cassette_format.dump(())
-        return any(entry.edited for entry in self.entries)
+        return verify.edited(self.text, self.entries)
 
 
 def add_paths(parser: argparse.ArgumentParser) -> None:
@@ -60,15 +58,15 @@ def add_json(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print JSON instead of text")
 
 
-def find(paths: Sequence[Path], *, suffix: str = SUFFIX) -> list[Path]:
+def find(paths: Sequence[Path]) -> list[Path]:
     """Return the files that the paths name, each once, in order; UsageError where there is no such path.
 
-    A file named by itself counts whatever it is called, one in a folder by its suffix.
+    A file named by itself counts whatever it is called, one in a folder if it ends in `.yaml`.
     """
     found: dict[Path, None] = {}
     for path in paths or [DEFAULT]:
         if path.is_dir():
-            found.update(dict.fromkeys(_below(path, suffix)))
+            found.update(dict.fromkeys(_below(path)))
         elif path.exists():
             found[path] = None
         else:
@@ -94,27 +92,22 @@ def find_one(path: Path) -> Path:
     return path
 
 
-def read_text(path: Path) -> str:
-    """Return the text of a file; CassetteError where it cannot be read."""
-    try:
-        return store.read(path)
-    except OSError as error:
-        raise CassetteError(f"{path}: cannot be read: {error.strerror or error}; make it readable") from None
-
-
 def read(path: Path) -> Tape:
     """Return a cassette; CassetteError where it cannot be read."""
-    text = read_text(path)
+    try:
+        text = store.read(path)
+    except OSError as error:
+        raise CassetteError(f"{path}: cannot be read: {error.strerror or error}; make it readable") from None
     return Tape(path, text, cassette_format.load(text, str(path)))
 
 
-def _below(folder: Path, suffix: str) -> list[Path]:
+def _below(folder: Path) -> list[Path]:
     try:
         return [
             Path(where, name)
             for where, _, names in os.walk(folder, onerror=_raise)
             for name in names
-            if name.endswith(suffix)
+            if name.endswith(SUFFIX)
         ]
     except OSError as error:
         raise UsageError(f"{error.filename}: cannot be listed: {error.strerror}; make it readable") from None

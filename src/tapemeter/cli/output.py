@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any
+import sys
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tapemeter.errors import TapemeterError
 
 _UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 """Control characters but tab and line feed, what changes the direction of text, and surrogates."""
@@ -47,6 +51,19 @@ def size(number: int) -> str:
         if round(amount, 1) < _KILO or unit == "MB":
             return f"{amount:.1f} {unit}"
     raise AssertionError
+
+
+def safe_error(error: TapemeterError) -> str:
+    """Return the message of an error without secrets: it may quote what stands in a file."""
+    from tapemeter.redact import Redactor  # noqa: PLC0415 - only where something went wrong
+
+    return Redactor().text(str(error))
+
+
+def complain(message: str) -> None:
+    """Print a message to stderr, after what stdout has by now."""
+    sys.stdout.flush()
+    print(f"tapemeter: {block(message)}", file=sys.stderr)
 
 
 def _escape(found: re.Match[str]) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tapemeter.pytest_plugin import hookspecs, markers, options
+from tapemeter.pytest_plugin import markers, options
 from tapemeter.pytest_plugin.fixtures import (
     LIFECYCLE,
     _llm_seed,
@@ -17,18 +17,15 @@ from tapemeter.pytest_plugin.fixtures import (
 )
 
 if TYPE_CHECKING:
+    from tapemeter.pytest_plugin.hooks import Hooks
     from tapemeter.session import Findings, Session
 
 __all__ = ["_llm_seed", "block_network", "llm_cassette", "llm_cassette_config"]
 
 SESSION: pytest.StashKey[Session] = pytest.StashKey()
+HOOKS: pytest.StashKey[Hooks] = pytest.StashKey()
 GATHERED: pytest.StashKey[Findings] = pytest.StashKey()
 _WORKER_KEY = "tapemeter"
-
-
-def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
-    """Declare the hooks."""
-    pluginmanager.add_hookspecs(hookspecs)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -121,11 +118,8 @@ def _session(config: pytest.Config) -> Session:
     if SESSION not in config.stash:
         from tapemeter.session import Session  # noqa: PLC0415 - a session without model calls does not pay for it
 
-        def rules() -> list[str]:
-            return [rule for rules in config.hook.llm_redact() for rule in rules or ()]
-
         with _usage_errors():
-            config.stash[SESSION] = Session(options.read(config), rules)
+            config.stash[SESSION] = Session(options.read(config), lambda: _hooks(config).redaction_rules())
     return config.stash[SESSION]
 
 
@@ -143,7 +137,16 @@ def _start(config: pytest.Config, session: Session) -> None:
 
     with _usage_errors():
         session.start()
-    config.pluginmanager.register(Lifecycle(session), LIFECYCLE)
+    config.pluginmanager.register(Lifecycle(session, _hooks(config)), LIFECYCLE)
+
+
+def _hooks(config: pytest.Config) -> Hooks:
+    if HOOKS not in config.stash:
+        from tapemeter.pytest_plugin.hooks import Hooks  # noqa: PLC0415 - see _session
+
+        config.stash[HOOKS] = hooks = Hooks()
+        config.pluginmanager.register(hooks, "tapemeter-hooks")
+    return config.stash[HOOKS]
 
 
 def _seed(config: pytest.Config, items: list[pytest.Item]) -> None:

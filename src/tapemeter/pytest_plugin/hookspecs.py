@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import pytest
+import pluggy
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from tapemeter.model import Request
 
+hookspec = pluggy.HookspecMarker("tapemeter")
 
-@pytest.hookspec(firstresult=True)
+
+@hookspec(firstresult=True)
 def llm_normalize_request(request: Request) -> Request | None:
     """Return the request as it is to be compared, or None to leave it as it is.
 
@@ -21,7 +23,7 @@ def llm_normalize_request(request: Request) -> Request | None:
     """
 
 
-@pytest.hookspec
+@hookspec
 def llm_redact() -> Iterable[str]:
     """Return more secrets to hide, as rules: header:NAME, query:NAME, json:NAME, env:NAME or text:REGEX."""
     return ()

@@ -15,11 +15,11 @@ from tapemeter.pytest_plugin import markers, names
 from tapemeter.settings import CassetteArguments
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Generator
 
     from tapemeter.errors import Refusal
-    from tapemeter.model import Request
     from tapemeter.owner import Owner
+    from tapemeter.pytest_plugin.hooks import Hooks
     from tapemeter.session import Session
 
 CONFIG_FIXTURE = "llm_cassette_config"
@@ -29,8 +29,9 @@ SEED_FIXTURE = "_llm_seed"
 class Lifecycle:
     """The plugin object that is registered while a session concerns itself with model calls."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, hooks: Hooks) -> None:
         self.session = session
+        self.hooks = hooks
         self._owners: dict[pytest.Item, Owner] = {}
         self._failed: set[pytest.Item] = set()
         self._shown: set[Refusal] = set()
@@ -115,7 +116,8 @@ class Lifecycle:
         if fixturedef.scope == "function" or fixturedef.argname == CONFIG_FIXTURE:
             with _bound_fixture(fixturedef, trigger):
                 result = yield
-            owners.bind(trigger)
+            if trigger.state is not State.CLOSED:  # as it is where this was what configured the test
+                owners.bind(trigger)
             return result
         owner = self._open_fixture(fixturedef, request, trigger)
         # Finalizers run last in, first out: these two embrace the fixture's own.
@@ -161,7 +163,7 @@ class Lifecycle:
             path=path,
             arguments=arguments,
             allowed=markers.allowed_hosts(item),
-            normalize=_normalizer(item),
+            normalize=self.hooks.normalizer(item.path),
         )
         owner.shared = arguments.name is not None
         return owner
@@ -177,7 +179,7 @@ class Lifecycle:
             path=path,
             arguments=CassetteArguments(),
             default_mode=trigger.mode,
-            normalize=_normalizer(request.node),
+            normalize=self.hooks.normalizer(request.node.path),
         )
 
     # Findings
@@ -245,18 +247,6 @@ def _all_within(error: BaseException | None) -> list[BaseException]:
         if isinstance(one, BaseExceptionGroup):
             waiting += one.exceptions
     return found
-
-
-def _normalizer(node: pytest.Item | pytest.Collector) -> Callable[[Request], Request] | None:
-    hook = node.ihook.llm_normalize_request
-    if not hook.get_hookimpls():
-        return None
-
-    def normalize(request: Request) -> Request:
-        found: Request | None = hook(request=request)
-        return request if found is None else found
-
-    return normalize
 
 
 class _bound_function:  # noqa: N801 - used as a context manager function

@@ -22,19 +22,14 @@ def test_openai_chat(openai_client: OpenAI, seen: Callable[[Any], None]) -> None
 
 
 def test_openai_chat_asked_twice(openai_client: OpenAI, seen: Callable[[Any], None]) -> None:
-    asked = [
-        openai_client.chat.completions.create(model="smollm2", messages=PROMPT, max_tokens=8)
-        for _ in range(2)
-    ]
+    asked = [openai_client.chat.completions.create(model="smollm2", messages=PROMPT, max_tokens=8) for _ in range(2)]
 
     assert asked[0].id != asked[1].id
     seen([completion.to_dict() for completion in asked])
 
 
 def test_openai_completion_with_log_probabilities(openai_client: OpenAI, seen: Callable[[Any], None]) -> None:
-    completion = openai_client.completions.create(
-        model="smollm2", prompt="The sea is", max_tokens=5, logprobs=2
-    )
+    completion = openai_client.completions.create(model="smollm2", prompt="The sea is", max_tokens=5, logprobs=2)
 
     assert completion.choices[0].text
     seen(completion.to_dict())

@@ -55,9 +55,7 @@ def test_unknown_path(openai_client: OpenAI, seen: Callable[[Any], None]) -> Non
     seen(caught.value.body)
 
 
-def test_embeddings_that_this_server_does_not_have(
-    openai_client: OpenAI, seen: Callable[[Any], None]
-) -> None:
+def test_embeddings_that_this_server_does_not_have(openai_client: OpenAI, seen: Callable[[Any], None]) -> None:
     with pytest.raises(openai.APIStatusError) as caught:
         openai_client.with_options(max_retries=0).embeddings.create(model="smollm2", input="hi")
 

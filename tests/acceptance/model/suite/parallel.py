@@ -28,9 +28,7 @@ def request(prompt: str, max_tokens: int) -> dict[str, Any]:
 def test_gather(async_openai_client: AsyncOpenAI, seen: Callable[[Any], None]) -> None:
     async def ask_all() -> list[ChatCompletion]:
         async with async_openai_client as client:
-            return await asyncio.gather(
-                *(client.chat.completions.create(**request(*asked)) for asked in ASKED)
-            )
+            return await asyncio.gather(*(client.chat.completions.create(**request(*asked)) for asked in ASKED))
 
     answers = asyncio.run(ask_all())
 

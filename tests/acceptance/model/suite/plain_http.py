@@ -38,9 +38,7 @@ def test_one_off_post(library: Any, url: str, headers: dict[str, str], seen: Cal
     seen(response.text)
 
 
-def test_client_with_a_base_url(
-    library: Any, url: str, headers: dict[str, str], seen: Callable[[Any], None]
-) -> None:
+def test_client_with_a_base_url(library: Any, url: str, headers: dict[str, str], seen: Callable[[Any], None]) -> None:
     with library.Client(base_url=url, headers=headers) as client:
         responses = [client.get("/v1/models"), client.post(CHAT, json=body()), client.post(CHAT, json=body())]
 
@@ -48,9 +46,7 @@ def test_client_with_a_base_url(
     seen([response.text for response in responses])
 
 
-def test_raw_chunks_of_a_stream(
-    library: Any, url: str, headers: dict[str, str], seen: Callable[[Any], None]
-) -> None:
+def test_raw_chunks_of_a_stream(library: Any, url: str, headers: dict[str, str], seen: Callable[[Any], None]) -> None:
     with (
         library.Client(headers=headers) as client,
         client.stream("POST", url + CHAT, json=body(stream=True)) as response,
@@ -63,9 +59,7 @@ def test_raw_chunks_of_a_stream(
     seen(chunks)
 
 
-def test_lines_of_a_stream_async(
-    library: Any, url: str, headers: dict[str, str], seen: Callable[[Any], None]
-) -> None:
+def test_lines_of_a_stream_async(library: Any, url: str, headers: dict[str, str], seen: Callable[[Any], None]) -> None:
     async def read() -> list[str]:
         async with (
             library.AsyncClient(headers=headers) as client,

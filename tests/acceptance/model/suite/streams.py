@@ -39,9 +39,7 @@ def test_openai_chat_helper(openai_client: OpenAI, seen: Callable[[Any], None]) 
 def test_openai_chat_async(async_openai_client: AsyncOpenAI, seen: Callable[[Any], None]) -> None:
     async def pieces() -> list[dict[str, object]]:
         async with async_openai_client as client:
-            stream = await client.chat.completions.create(
-                model="smollm2", messages=PROMPT, max_tokens=20, stream=True
-            )
+            stream = await client.chat.completions.create(model="smollm2", messages=PROMPT, max_tokens=20, stream=True)
             return [chunk.to_dict() async for chunk in stream]
 
     received = asyncio.run(pieces())
@@ -72,9 +70,7 @@ def test_anthropic_message(anthropic_client: Anthropic, seen: Callable[[Any], No
 
 
 def test_stops_reading_after_three_chunks(openai_client: OpenAI, seen: Callable[[Any], None]) -> None:
-    with openai_client.chat.completions.create(
-        model="smollm2", messages=PROMPT, max_tokens=200, stream=True
-    ) as stream:
+    with openai_client.chat.completions.create(model="smollm2", messages=PROMPT, max_tokens=200, stream=True) as stream:
         chunks = [next(stream).to_dict() for _ in range(3)]
 
     assert not any(choice["finish_reason"] for chunk in chunks for choice in chunk["choices"])

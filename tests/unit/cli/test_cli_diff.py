@@ -1,0 +1,243 @@
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tapemeter.model import Ending
+
+if TYPE_CHECKING:
+    from conftest import Command, Tapes
+
+
+def chunk(text: str, **more: Any) -> dict[str, Any]:
+    return {**more, "choices": [{"index": 0, "delta": {"content": text}}]}
+
+
+def test_equal_files(cassette: Command, tapes: Tapes) -> None:
+    calls = [tapes.ask("one"), tapes.stream(tapes.ask("two"), chunk("a"))]
+    a, b = tapes.write("a.yaml", *calls), tapes.write("b.yaml", *calls)
+    ran = cassette("diff", a, b)
+    assert ran.code == 0
+    assert ran.out.endswith("\n2 equal, 0 different, 0 only in A, 0 only in B\n")
+    assert cassette("diff", a, b, "--json").json["equal"] is True
+
+
+def test_what_replay_does_not_look_at_does_not_count(cassette: Command, tapes: Tapes) -> None:
+    one, two = tapes.ask("one"), tapes.ask("two")
+    answer = one.response.body
+    respelled = replace(
+        one,
+        recorded="2027-01-01T00:00:00Z",
+        request=replace(one.request, headers=(*one.request.headers, ("x-tag", "1"))),
+        response=replace(
+            one.response.with_chunks(
+                [replace(one.response.chunks[0], data=json.dumps(json.loads(answer), indent=2).encode())]
+            ),
+            total=9.0,
+        ),
+    )
+    a, b = tapes.write("a.yaml", one, two), tapes.write("b.yaml", two, respelled)
+    ran = cassette("diff", a, b, "--json")
+    assert ran.code == 0
+    assert [(pair["a"], pair["b"]) for pair in ran.json["pairs"]] == [(1, 2), (2, 1)]
+
+
+def test_shows_the_paths_that_differ_in_request_and_response(cassette: Command, tapes: Tapes) -> None:
+    a = tapes.write("a.yaml", tapes.ask("Greet Ada.", "Hello Ada."))
+    b = tapes.write("b.yaml", tapes.ask("Greet Bob.", "Hello Bob.", status=203))
+    ran = cassette("diff", "a.yaml", "b.yaml")
+    assert ran.code == 1
+    assert (
+        ran.out
+        == """\
+A  a.yaml (1 interaction)
+B  b.yaml (1 interaction)
+
+A [1], B [1]  POST https://api.example.test/v1/chat/completions
+  request
+    messages[0].content
+      A  "Greet Ada."
+      B  "Greet Bob."
+  response
+    status
+      A  200
+      B  203
+    choices[0].message.content
+      A  "Hello Ada."
+      B  "Hello Bob."
+
+0 equal, 1 different, 0 only in A, 0 only in B
+"""
+    )
+    [pair] = cassette("diff", a, b, "--json").json["pairs"]
+    assert pair == {
+        "a": 1,
+        "b": 1,
+        "equal": False,
+        "request": [{"path": "messages[0].content", "a": '"Greet Ada."', "b": '"Greet Bob."'}],
+        "response": [
+            {"path": "status", "a": "200", "b": "203"},
+            {"path": "choices[0].message.content", "a": '"Hello Ada."', "b": '"Hello Bob."'},
+        ],
+    }
+
+
+def test_equal_questions_are_paired_in_turn_and_others_with_the_nearest(cassette: Command, tapes: Tapes) -> None:
+    a = tapes.write(
+        "a.yaml",
+        tapes.ask("same", "first"),
+        tapes.ask("same", "second"),
+        tapes.ask("about birds", model="bird-1"),
+        tapes.ask("about fish", model="fish-1"),
+    )
+    b = tapes.write(
+        "b.yaml",
+        tapes.ask("about fishes", model="fish-1"),
+        tapes.ask("same", "first"),
+        tapes.ask("about a bird", model="bird-1"),
+        tapes.ask("same", "another"),
+    )
+    ran = cassette("diff", a, b, "--json")
+    assert [(pair["a"], pair["b"], pair["equal"]) for pair in ran.json["pairs"]] == [
+        (1, 2, True),
+        (2, 4, False),
+        (3, 3, False),
+        (4, 1, False),
+    ]
+
+
+def test_what_is_in_one_only(cassette: Command, tapes: Tapes) -> None:
+    a = tapes.write("a.yaml", tapes.ask("one"), tapes.call({"input": "x"}, path="/v1/embeddings"))
+    b = tapes.write("b.yaml", tapes.ask("one"), tapes.ask("two"), tapes.ask("three"))
+    ran = cassette("diff", a, b)
+    assert ran.code == 1
+    assert "only in A: [2] POST https://api.example.test/v1/embeddings" in ran.out
+    assert "only in B: [2] POST" in ran.out
+    assert ran.out.endswith("1 equal, 0 different, 1 only in A, 2 only in B\n")
+    document = cassette("diff", b, a, "--json").json
+    assert [item["number"] for item in document["only_in_a"]] == [2, 3]
+    assert document["only_in_b"] == [
+        {"number": 2, "method": "POST", "url": "https://api.example.test/v1/embeddings"},
+    ]
+    assert document["equal"] is False
+
+
+def test_streams_are_compared_by_the_answer_they_make(cassette: Command, tapes: Tapes) -> None:
+    ask = tapes.ask("Hi")
+    a = tapes.write("a.yaml", tapes.stream(ask, chunk("Hel"), chunk("lo Ada.")))
+    b = tapes.write("b.yaml", tapes.stream(ask, chunk("Hello "), chunk("Bob.")))
+    ran = cassette("diff", a, b, "--json")
+    assert ran.code == 1
+    assert ran.json["pairs"][0]["response"] == [
+        {"path": "choices[0].message.content", "a": '"Hello Ada."', "b": '"Hello Bob."'}
+    ]
+
+
+def test_streams_of_one_answer_differ_at_their_first_event_that_does(cassette: Command, tapes: Tapes) -> None:
+    ask = tapes.ask("Hi")
+    a = tapes.write("a.yaml", tapes.stream(ask, chunk("Hel"), chunk("lo", id="x"), chunk("!", id="x")))
+    b = tapes.write("b.yaml", tapes.stream(ask, chunk("Hel"), chunk("lo", id="y"), chunk("!", id="y")))
+    c = tapes.write("c.yaml", tapes.stream(ask, chunk("Hel"), chunk("lo", id="x"), chunk("!", id="x"), chunk("")))
+    assert cassette("diff", a, b, "--json").json["pairs"][0]["response"] == [
+        {"path": "event 2: id", "a": '"x"', "b": '"y"'}
+    ]
+    [difference] = cassette("diff", a, c, "--json").json["pairs"][0]["response"]
+    assert (difference["path"], difference["a"]) == ("event 4", "(absent)")
+
+
+def test_comments_and_spelling_in_a_stream_do_not_count(cassette: Command, tapes: Tapes) -> None:
+    ask = tapes.ask("Hi")
+    a = tapes.write("a.yaml", tapes.stream(ask, chunk("Hello")))
+    b = tapes.write("b.yaml", tapes.stream(ask, f": ping\n\ndata:{json.dumps(chunk('Hello'), indent=None)}\n\n".encode()))
+    assert cassette("diff", a, b).code == 0
+
+
+def test_a_partial_recording_differs_from_a_whole_one(cassette: Command, tapes: Tapes) -> None:
+    ask = tapes.ask("Hi")
+    a = tapes.write("a.yaml", tapes.stream(ask, chunk("Hello")))
+    b = tapes.write("b.yaml", tapes.stream(ask, chunk("Hello"), ending=Ending.BROKEN))
+    ran = cassette("diff", a, b)
+    assert ran.code == 1
+    assert "    ending\n      A  complete\n      B  broken\n" in ran.out
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [(b"\x00\x01", b"\x00\x02\x03"), (b"\x00\x01", b"\x00\x02"), (b"plain", b'{"a": 1}'), (b"", b"{}")],
+)
+def test_bodies_that_are_no_json_differ_as_a_whole(cassette: Command, tapes: Tapes, old: bytes, new: bytes) -> None:
+    a, b = tapes.write("a.yaml", tapes.call(old, b"x")), tapes.write("b.yaml", tapes.call(new, b"x"))
+    ran = cassette("diff", a, b, "--json")
+    assert ran.code == 1
+    assert [each["path"] for each in ran.json["pairs"][0]["request"]] == ["body"]
+    a, b = tapes.write("a.yaml", tapes.call(b"x", old)), tapes.write("b.yaml", tapes.call(b"x", new))
+    assert [each["path"] for each in cassette("diff", a, b, "--json").json["pairs"][0]["response"]] == ["body"]
+
+
+def test_requests_whose_difference_has_no_path_differ_all_the_same(cassette: Command, tapes: Tapes) -> None:
+    a = tapes.write("a.yaml", tapes.call(b"", path="/v1/models?a=1&a=2"))
+    b = tapes.write("b.yaml", tapes.call(b"", path="/v1/models?a=3&a=2"))
+    ran = cassette("diff", a, b, "--json")
+    assert ran.code == 1
+    assert [each["path"] for each in ran.json["pairs"][0]["request"]] == ["request"]
+
+
+def test_many_differences_are_counted(cassette: Command, tapes: Tapes) -> None:
+    a = tapes.write("a.yaml", tapes.call({"input": list(range(40))}))
+    b = tapes.write("b.yaml", tapes.call({"input": list(range(100, 140))}))
+    ran = cassette("diff", a, b)
+    assert "    and 28 more (--json lists all)" in ran.out
+    assert len(cassette("diff", a, b, "--json").json["pairs"][0]["request"]) == 40
+
+
+def test_an_edited_file_is_compared_as_it_stands(cassette: Command, tapes: Tapes) -> None:
+    a, b = tapes.write("a.yaml", tapes.ask("one")), tapes.write("b.yaml", tapes.ask("one"))
+    tapes.edit(b, "content: one", "content: two")
+    assert cassette("diff", a, b).code == 1
+    tapes.edit(b, "content: two", "content: one")
+    assert cassette("diff", a, b).code == 0
+
+
+def test_trouble_is_no_difference(cassette: Command, tapes: Tapes) -> None:
+    a = tapes.write("a.yaml", tapes.ask("one"))
+    broken = tapes.write("broken.yaml", tapes.ask("one"))
+    tapes.edit(broken, "end:", "ende:")
+    (tapes.root / "folder").mkdir()
+    for other in ("broken.yaml", "folder", "missing.yaml"):
+        ran = cassette("diff", a, other)
+        assert (ran.code, ran.out) == (2, "")
+        assert other in ran.err
+
+
+def test_hostile_content_is_escaped_and_no_crash(cassette: Command, tapes: Tapes) -> None:
+    evil = "\x1b[2J\x9b\r\u202e"
+    call = tapes.ask(evil, evil)
+    deep = b'{"a": ' + b"[" * 900 + b"]" * 900 + b"}"
+    deeper = b'{"a": ' + b"[" * 901 + b"]" * 901 + b"}"
+    bad_url = replace(call, request=replace(call.request, url=f"https://[{evil}"))
+    bad_port = replace(call, request=replace(call.request, url="https://host:port/path"))
+    a = tapes.write("a.yaml", call, bad_url, bad_port, tapes.call(b"deep", deep), tapes.call(deep))
+    b = tapes.write(
+        "b.yaml",
+        tapes.ask(evil + "!", evil + "?"),
+        tapes.call({evil: evil}, path=f"/{evil}"),
+        tapes.call(b"deep", deeper),
+        tapes.call(deeper),
+    )
+    ran = cassette("diff", a, b)
+    assert ran.code == 1
+    assert not {"\x1b", "\x9b", "\r", "\u202e"} & set(ran.out)
+    assert cassette("diff", b, a).code == 1
+    assert cassette("diff", a, a).code == 0
+
+
+def test_long_files_are_compared_in_a_moment(cassette: Command, tapes: Tapes) -> None:
+    a = tapes.write("a.yaml", *(tapes.ask(f"one {number}") for number in range(400)))
+    b = tapes.write("b.yaml", *(tapes.ask(f"two {number}") for number in range(400)))
+    start = time.perf_counter()
+    assert len(cassette("diff", a, b, "--json").json["pairs"]) == 400
+    assert time.perf_counter() - start < 20
