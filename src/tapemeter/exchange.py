@@ -68,10 +68,10 @@ def claim(head: Request) -> Owner | None:
     code that no running test started.
     """
     owner = owners.current()
-    if owner is None or owner.state is owners.State.CLOSED:
+    if owner is None or owner.closed:
         _refuse_unowned(head, owner)
         return None
-    if owner.mode in {Mode.OFF, Mode.LIVE} or header(head.headers, "upgrade") is not None:
+    if owner.mode is Mode.OFF or header(head.headers, "upgrade") is not None:
         return None  # what becomes a WebSocket is no exchange of one answer; the network guard judges it
     if _is_ours(head, owner):
         return owner
@@ -111,6 +111,7 @@ def begin(owner: Owner, request: Request) -> Call | None:
                 cassette,
                 test=owner.label,
                 name=owner.cassette_name,
+                markable=owner.markable,
                 record=f"pytest {shlex.quote(owner.nodeid)} --record-cassettes",
             )
             owner.refusals.append(refusal)
@@ -140,7 +141,7 @@ def finish(call: Call, ending: Ending) -> None:
         return
     call.finished = True
     call.owner.pending.pop(call.order, None)
-    if not call.owner.mode.records or call.owner.state is owners.State.CLOSED:
+    if not call.owner.mode.records or call.owner.closed:
         return
     response = Response(
         status=call.status,
@@ -195,7 +196,11 @@ def _is_local(head: Request) -> bool:
 
 
 def _is_ours(head: Request, owner: Owner) -> bool:
-    return providers.claims(head) is not None or not owner.allowed.allows(head.host, head.port)
+    if providers.claims(head) is not None:
+        return True
+    # Replay must answer whatever else would leave, too; so it is recorded, unless the test forbids that it leaves.
+    taped = owner.mode is Mode.REPLAY or (owner.mode.records and not owner.guarded)
+    return taped and not owner.allowed.allows(head.host, head.port)
 
 
 def _attempt(headers: Headers) -> int:

@@ -79,6 +79,8 @@ class Owner:
         self.cassette = cassette
         self.allowed = allowed
         """Hosts that its code may reach: model calls aside, what goes there is none of our business."""
+        self.markable = True
+        """Whether a marker reaches it, as it does a test."""
         self.shared = False
         """Whether other tests may use the same cassette."""
         self.guarded = guarded
@@ -90,6 +92,11 @@ class Owner:
 
     def __repr__(self) -> str:
         return f"<Owner {self.label} {self.mode} {self.state.name.lower()}>"
+
+    @property
+    def closed(self) -> bool:
+        """Whether its turn is over for good."""
+        return self.state is State.CLOSED
 
     @property
     def cassette_name(self) -> str:

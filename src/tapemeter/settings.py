@@ -2,7 +2,8 @@
 
     command line > marker > environment > ini > default
 
-For the network the tightest wins: what the command line (or ini) and a marker both name is allowed.
+For the network the tightest wins: a replay that was given, wherever, is not loosened by a marker, and what the
+command line (or ini) and a marker both name is allowed.
 """
 
 from __future__ import annotations
@@ -52,8 +53,12 @@ class Settings:
     redact: tuple[str, ...] = ()
 
     def mode_for(self, marker: Mode | None) -> Mode:
-        """Return the mode of a test whose marker names `marker`, or nothing."""
-        if marker is None or (self.mode is not None and self.mode_source is Source.COMMAND_LINE):
+        """Return the mode of a test whose marker names `marker`, or nothing.
+
+        A session in replay stays in replay for every test, so that nothing can leave the machine.
+        """
+        given = self.mode is Mode.REPLAY or self.mode_source is Source.COMMAND_LINE
+        if marker is None or (self.mode is not None and given):
             return self.mode or Mode.REPLAY
         return marker
 

@@ -102,6 +102,18 @@ class Project:
         """The same in a process of its own, for what one process cannot show."""
         return _checked(self._pytester.runpytest_subprocess("-p", "no:hypothesispytest", *options), outcomes)
 
+    def record_and_replay(self, server: Loopback, *options: str, calls: int, **outcomes: int) -> list[str]:
+        """Record, then replay: the same outcomes and `GOT` lines, and only the recording reaches the server.
+
+        Return the lines, without the word, in order.
+        """
+        recorded = self.run("--record-cassettes", "-rP", *options, **outcomes)
+        assert len(server.requests) == calls
+        replayed = self.run("--llm-mode=replay", "-rP", "--llm-fail-on=unplayed", *options, **outcomes)
+        assert len(server.requests) == calls
+        assert got(replayed) == got(recorded)
+        return got(replayed)
+
     def cassettes(self, folder: str = "cassettes") -> dict[str, str]:
         """Return the text of every cassette by its path below the folder."""
         root = self.path / folder
@@ -111,6 +123,11 @@ class Project:
         """Return the text of the only cassette."""
         (text,) = self.cassettes().values()
         return text
+
+
+def got(result: pytest.RunResult) -> list[str]:
+    """Return what the tests of a run printed after the word `GOT`, in order."""
+    return [line.removeprefix("GOT ") for line in result.outlines if line.startswith("GOT ")]
 
 
 def _checked(result: pytest.RunResult, outcomes: dict[str, int]) -> pytest.RunResult:

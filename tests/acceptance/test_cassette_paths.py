@@ -63,7 +63,8 @@ def test_parameters_that_look_alike_as_file_names_get_files_of_their_own(project
     project.write("test_it.py", r"""
         import pytest, talk
 
-        ODD = ["a/b", "a\\b", "a:b", "a b", "a-b", "../../etc", "a\nb", "ä", "…", "*", "?", "<>", "CON", ".", "..", "", "a::b"]
+        ODD = ["a/b", "a\\b", "a:b", "a b", "a-b", "../../etc", "a\nb", "ä", "…"]
+        ODD += ["*", "?", "<>", "CON", ".", "..", "", "a::b"]
 
         @pytest.mark.parametrize("word", ODD)
         def test_one(word):
@@ -94,22 +95,6 @@ def test_long_names_get_files_of_their_own(project: Project, server: Loopback) -
 
     assert len(project.cassettes()) == 3
     project.run("--llm-mode=replay", "--llm-fail-on=unplayed", passed=3)
-
-
-def test_names_that_differ_in_case_only_get_files_of_their_own(project: Project, server: Loopback) -> None:
-    project.write("test_it.py", """
-        import talk
-
-        def test_one():
-            talk.ask("lower")
-
-        def test_One():
-            talk.ask("upper")
-    """)  # fmt: skip
-
-    project.run("--record-cassettes", passed=2)
-
-    assert len(project.cassettes()) == 2
 
 
 def test_a_test_outside_the_root_has_its_cassette_below_the_folder(

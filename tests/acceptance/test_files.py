@@ -196,9 +196,9 @@ OTHER_KEY = "planted-9f8e7d6c5b4a"
 
 
 @pytest.mark.usefixtures("sdks")
-@pytest.mark.parametrize("fails", [False, True])
+@pytest.mark.parametrize("outcome", ["passed", "failed"])
 def test_a_planted_key_is_nowhere_on_disk_nor_in_the_output(
-    project: Project, server: Loopback, monkeypatch: pytest.MonkeyPatch, fails: bool
+    project: Project, server: Loopback, monkeypatch: pytest.MonkeyPatch, outcome: str
 ) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     monkeypatch.setenv("SERVICE_TOKEN", OTHER_KEY)
@@ -214,13 +214,12 @@ def test_a_planted_key_is_nowhere_on_disk_nor_in_the_output(
             talk.post(f"/v1/responses?key={token}", {"model": "m", "input": key}, headers={"x-goog-api-key": token})
             talk.post("/v1/responses", {"model": "m", "input": token}, headers={"cookie": f"session={key}"})
             EXTRA
-    """.replace("EXTRA", "talk.ask(f'and {token} once more')" if fails else ""))  # fmt: skip
+    """.replace("EXTRA", "talk.ask(f'and {token} once more')" if outcome == "failed" else ""))  # fmt: skip
     project.run("--record-cassettes", "--junit-xml=first.xml", "-rA", passed=1)
     assert any(KEY in str(headers) for headers in server.headers)
     project.write("test_it.py", (project.path / "test_it.py").read_text(encoding="utf-8").replace("and {", "but {"))
 
-    outcome = {"failed": 1} if fails else {"passed": 1}
-    result = project.run("--llm-mode=replay", "--tb=short", "--junit-xml=again.xml", "-rA", **outcome)
+    result = project.run("--llm-mode=replay", "--tb=short", "--junit-xml=again.xml", "-rA", **{outcome: 1})
 
     for secret in (KEY, OTHER_KEY):
         assert secret not in result.stdout.str()

@@ -177,12 +177,25 @@ def test_the_command_line_wins_over_a_marker(project: Project) -> None:
     project.run("--llm-mode=live", passed=1)
 
 
-@pytest.mark.parametrize("ini", ["", "replay"])
+@pytest.mark.parametrize("ini", ["", "record"])
 def test_a_marker_wins_over_the_environment_and_ini(
     project: Project, monkeypatch: pytest.MonkeyPatch, ini: str
 ) -> None:
     source = "import pytest\npytestmark = pytest.mark.llm_cassette(mode='live')\n"
     source += "def test_one(llm_cassette):\n    assert llm_cassette.mode == 'live'\n"
+    project.write("test_it.py", source)
+    if ini:
+        project.ini(f"llm_mode = {ini}")
+    else:
+        monkeypatch.setenv("LLM_MODE", "record")
+
+    project.run(passed=1)
+
+
+@pytest.mark.parametrize("ini", ["", "replay"])
+def test_a_marker_does_not_loosen_a_replay(project: Project, monkeypatch: pytest.MonkeyPatch, ini: str) -> None:
+    source = "import pytest\npytestmark = pytest.mark.llm_cassette(mode='live')\n"
+    source += "def test_one(llm_cassette):\n    assert llm_cassette.mode == 'replay'\n"
     project.write("test_it.py", source)
     if ini:
         project.ini(f"llm_mode = {ini}")

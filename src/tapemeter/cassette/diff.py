@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -69,37 +70,41 @@ def _line_differences(old: Request, new: Request) -> Iterator[Difference]:
     ):
         if was != now:
             yield Difference(name, was, now)
-    was_query, now_query = dict(parse_qsl(before.query, True)), dict(parse_qsl(after.query, True))
-    for name in sorted(was_query.keys() | now_query.keys()):
-        was, now = was_query.get(name, ABSENT), now_query.get(name, ABSENT)
-        if was != now:
-            yield Difference(f"query {name}", was, now)
+    was_query, now_query = parse_qsl(before.query, True), parse_qsl(after.query, True)
+    for name in sorted({name for name, _ in (*was_query, *now_query)}):
+        was_values = [value for field, value in was_query if field == name]
+        now_values = [value for field, value in now_query if field == name]
+        if was_values != now_values:
+            yield Difference(f"query {name}", ", ".join(was_values or [ABSENT]), ", ".join(now_values or [ABSENT]))
 
 
 def _body_differences(old: Request, new: Request) -> Iterator[Difference]:
     (old_kind, was), (new_kind, now) = readable_body(old), readable_body(new)
-    if was == now and old_kind == new_kind:
-        return
     if old_kind != new_kind or old_kind not in {"json", "form"}:
-        yield Difference("body", _describe(old_kind, was), _describe(new_kind, now))
+        if old_kind != new_kind or was != now:
+            yield Difference("body", *_shorten(_describe(old_kind, was), _describe(new_kind, now)))
         return
     from deepdiff import DeepDiff  # noqa: PLC0415 - only a miss pays for it
 
-    found = DeepDiff(was, now, view="tree", ignore_numeric_type_changes=False)
+    found = DeepDiff(was, now, view="tree", threshold_to_diff_deeper=0)
     for group in found.values():
         for change in group:
             steps: list[paths.Step] = change.path(output_format="list")
+            old_text, new_text = _text(change.t1), _text(change.t2)
+            # An element more or less stays one when it is ignored, so that only the whole list can be.
+            of_list = ABSENT in {old_text, new_text} and isinstance(steps[-1], int)
+            ignored = steps[:-1] if of_list else steps
             yield Difference(
                 paths.show(steps),
-                *_shorten(_text(change.t1), _text(change.t2)),
-                ignore=paths.generalised(steps) if steps else None,
+                *_shorten(old_text, new_text),
+                ignore=paths.generalised(ignored) if ignored else None,
             )
 
 
 def _describe(kind: str, value: Any) -> str:
     if kind == "bytes":
-        return f"{len(value)} bytes" if value else ABSENT
-    return f"{kind}, {_shorten(_text(value), '')[0]}"
+        return f"{len(value)} bytes, sha256 {hashlib.sha256(value).hexdigest()[:12]}" if value else ABSENT
+    return f"{kind}, {_text(value)}"
 
 
 def _text(value: Any) -> str:

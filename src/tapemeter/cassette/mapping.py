@@ -233,6 +233,9 @@ def _dotted(place: Place) -> str:
 
 
 def _shown(value: Any) -> str:
+    """Return a wrong value for a message; of what holds others only the kind, since one of them may be a secret."""
+    if isinstance(value, dict | list):
+        return f"a {'mapping' if isinstance(value, dict) else 'list'}"
     text = repr(value)
     return f"{text if len(text) <= _SHOWN else text[:_SHOWN] + '…'} ({type(value).__name__})"
 

@@ -16,12 +16,16 @@ _DIFFERENCES = 8
 """Differences that a message lists."""
 _IGNORABLE = 3
 """With more differing places than this, ignoring them is no advice."""
+_NORMALIZE = "  to match whatever stands there: leave it out in the hook llm_normalize_request"
 
 
-def miss(request: Request, key: str, cassette: Cassette, *, test: str, name: str, record: str) -> CassetteMiss:
+def miss(
+    request: Request, key: str, cassette: Cassette, *, test: str, name: str, record: str, markable: bool = True
+) -> CassetteMiss:
     """Return the error for a redacted request that nothing unplayed answers.
 
-    `name` is the cassette as a user knows it, `record` the command that records it.
+    `name` is the cassette as a user knows it, `record` the command that records it, `markable` whether a marker
+    can change how it is matched.
     """
     lines = [
         f"no recording answers {request.method} {request.url}",
@@ -34,7 +38,8 @@ def miss(request: Request, key: str, cassette: Cassette, *, test: str, name: str
     if same:
         times = f"{len(same)} recording{'s' if len(same) > 1 else ''}"
         lines.append(f"  the {times} of this very request {'have' if len(same) > 1 else 'has'} been played already")
-        lines.append("  to answer it more often: @pytest.mark.llm_cassette(repeat=True)")
+        if markable:
+            lines.append("  to answer it more often: @pytest.mark.llm_cassette(repeat=True)")
     else:
         unplayed = cassette.unplayed
         compare = cassette.matcher.comparable
@@ -44,7 +49,7 @@ def miss(request: Request, key: str, cassette: Cassette, *, test: str, name: str
             changed = tuple(difference.path for difference in differing)
             lines.append(f"  nearest unplayed recording: number {unplayed[place].index + 1}, which differs at")
             lines += _differences(differing)
-            lines += _ignoring(differing)
+            lines += _ignoring(differing) if markable else [_NORMALIZE]
         elif cassette.recordings:
             lines.append("  every recording has been played already, and none was of this request")
     lines.append(f"  to record what is missing: {record}")

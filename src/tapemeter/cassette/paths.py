@@ -42,7 +42,7 @@ def parse(path: str) -> tuple[Step, ...]:
             break
         steps.append(_step(found))
         position = found.end()
-    if not steps or position < len(rest):
+    if not steps or position < len(rest) or rest[-1] == ".":
         raise UsageError(
             f"the ignore path {path!r} cannot be read at {rest[position:] or 'its end'!r}; write field names and "
             'positions such as "metadata.request_id", "messages[*].id" or "tools[0].function.description"'
@@ -52,21 +52,24 @@ def parse(path: str) -> tuple[Step, ...]:
 
 def show(steps: Sequence[Step]) -> str:
     """Return the path as one writes it; the whole body is `body`."""
-    text = ""
-    for step in steps:
-        if isinstance(step, int):
-            text += f"[{step}]"
-        elif step == EVERY or _PLAIN.fullmatch(step):
-            text += f".{step}" if text else step
-        else:
-            text += f'["{step}"]'
-    return text or "body"
+    return _written(steps) or "body"
 
 
 def generalised(steps: Sequence[Step]) -> str:
     """Return the path with every position replaced by `[*]`, as one would ignore it."""
-    text = show(steps)
-    return re.sub(r"\[\d+\]", "[*]", text)
+    return _written(steps, position="[*]") or "body"
+
+
+def _written(steps: Sequence[Step], position: str | None = None) -> str:
+    text = ""
+    for step in steps:
+        if isinstance(step, int):
+            text += position or f"[{step}]"
+        elif step == EVERY or _PLAIN.fullmatch(step):
+            text += f".{step}" if text else step
+        else:
+            text += f"['{step}']" if '"' in step else f'["{step}"]'
+    return text
 
 
 def remove(value: Any, steps: Sequence[Step]) -> None:

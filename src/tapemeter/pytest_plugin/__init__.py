@@ -62,7 +62,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if _is_active(session):
             _start(config, session)
     if config.pluginmanager.has_plugin(LIFECYCLE):
-        _seed(config, items)
+        _seed(items)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -149,14 +149,11 @@ def _hooks(config: pytest.Config) -> Hooks:
     return config.stash[HOOKS]
 
 
-def _seed(config: pytest.Config, items: list[pytest.Item]) -> None:
+def _seed(items: list[pytest.Item]) -> None:
     """Have each test below an overridden llm_cassette_config ask for it first."""
-    del config
     for item in items:
-        manager = item.session._fixturemanager  # noqa: SLF001 - no public way to see an override
-        found = manager.getfixturedefs(llm_cassette_config.__name__, item)
         names = getattr(item, "fixturenames", None)
-        if names is not None and found is not None and len(found) > 1 and _llm_seed.__name__ not in names:
+        if names is not None and _llm_seed.__name__ not in names and markers.has_config(item):
             names.insert(0, _llm_seed.__name__)
 
 

@@ -69,14 +69,24 @@ class ActiveCassette:
     def expect_miss(self) -> Iterator[list[CassetteMiss]]:
         """Expect that the block asks for something that has no recording; the test goes on without failing for it.
 
-        Gives a list that holds the misses afterwards. Fails where there were none.
+        Inside the block calls are answered as in replay, in every mode, so that nothing is sent. Gives a list that
+        holds the misses afterwards. Fails where there were none.
         """
-        from tapemeter.errors import CassetteMiss  # noqa: PLC0415 - only tests that expect one
+        from tapemeter.cassette.mode import Mode  # noqa: PLC0415 - only tests that expect a miss
+        from tapemeter.errors import CassetteMiss  # noqa: PLC0415
+
+        owner = self._owner
+        if owner is None:
+            pytest.skip("--llm-mode=off refuses no call, so there is no miss to expect")
+        mode, owner.mode = owner.mode, Mode.REPLAY
 
         misses: list[CassetteMiss] = []
         before = list(self.refusals)
-        with suppress(CassetteMiss):
-            yield misses
+        try:
+            with suppress(CassetteMiss):
+                yield misses
+        finally:
+            owner.mode = mode
         fresh = [refusal for refusal in self.refusals if refusal not in before]
         misses += [refusal for refusal in fresh if isinstance(refusal, CassetteMiss)]
         if not misses:

@@ -22,9 +22,6 @@ if TYPE_CHECKING:
     from tapemeter.pytest_plugin.hooks import Hooks
     from tapemeter.session import Session
 
-CONFIG_FIXTURE = "llm_cassette_config"
-SEED_FIXTURE = "_llm_seed"
-
 
 class Lifecycle:
     """The plugin object that is registered while a session concerns itself with model calls."""
@@ -111,12 +108,12 @@ class Lifecycle:
     ) -> Generator[None, object, object]:
         """Let what a fixture of wider scope calls belong to the fixture, and what others call to their test."""
         trigger = owners.current()
-        if trigger is None or trigger.state is State.CLOSED:
+        if trigger is None or trigger.closed:
             return (yield)
-        if fixturedef.scope == "function" or fixturedef.argname == CONFIG_FIXTURE:
+        if fixturedef.scope == "function" or fixturedef.argname == markers.CONFIG_FIXTURE:
             with _bound_fixture(fixturedef, trigger):
                 result = yield
-            if trigger.state is not State.CLOSED:  # as it is where this was what configured the test
+            if not trigger.closed:  # as it is where this was what configured the test
                 owners.bind(trigger)
             return result
         owner = self._open_fixture(fixturedef, request, trigger)
@@ -173,14 +170,16 @@ class Lifecycle:
     ) -> Owner:
         path = names.of_fixture(self.session.settings.cassette_dir, fixturedef, request)
         where = fixturedef.baseid or "a plugin"
-        return self.session.owner(
+        owner = self.session.owner(
             f"{fixturedef.scope} fixture {fixturedef.argname!r} of {where}",
             nodeid=trigger.nodeid,
             path=path,
             arguments=CassetteArguments(),
             default_mode=trigger.mode,
-            normalize=self.hooks.normalizer(request.node.path),
+            normalize=self.hooks.normalizer(self.session.root / fixturedef.baseid.partition("::")[0]),
         )
+        owner.markable = False
+        return owner
 
     # Findings
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 CASSETTE = "llm_cassette"
 NETWORK = "llm_network"
+CONFIG_FIXTURE = "llm_cassette_config"
 FIXTURES = frozenset({"llm_cassette", "block_network"})
 """Fixtures whose use makes a test ours where no mode is given."""
 
@@ -33,9 +34,16 @@ LINES = (
 
 def is_ours(item: pytest.Item) -> bool:
     """Whether a test uses a marker or fixture of ours."""
-    if any(marker.name in {CASSETTE, NETWORK} for marker in item.iter_markers()):
+    if any(marker.name in {CASSETTE, NETWORK} for marker in item.iter_markers()) or has_config(item):
         return True
     return not FIXTURES.isdisjoint(getattr(item, "fixturenames", ()))
+
+
+def has_config(item: pytest.Item) -> bool:
+    """Whether an `llm_cassette_config` of a module or conftest concerns a test."""
+    manager = item.session._fixturemanager  # noqa: SLF001 - no public way to see an override
+    found = manager.getfixturedefs(CONFIG_FIXTURE, item)
+    return found is not None and len(found) > 1
 
 
 def cassette_arguments(item: pytest.Item) -> CassetteArguments:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 SUFFIX = ".yaml"
 _UNSAFE = re.compile(r"[^\w.\-\[\]]+")
 _LONGEST = 100
-"""Characters of a name; file systems allow 255 bytes, and a character may take four."""
+"""Bytes of a name; file systems allow 255, some fewer."""
 
 
 def of_test(folder: Path, nodeid: str) -> Path:
@@ -64,9 +64,8 @@ def _module(path: str) -> Path:
 
 def _safe(name: str, full: str) -> str:
     safe = _UNSAFE.sub("-", name)
-    if safe != name or len(safe) > _LONGEST:
-        return f"{safe[:_LONGEST].rstrip('.-')}-{_hash(full)}"
-    return safe
+    short = safe.encode()[:_LONGEST].decode(errors="ignore")
+    return name if short == name else f"{short.rstrip('.-')}-{_hash(full)}"
 
 
 def _hash(text: str) -> str:

@@ -301,9 +301,7 @@ def test_a_merge_conflict_is_named(marker: str) -> None:
         assert error.line == line_of(text, marker)
 
 
-@pytest.mark.parametrize(
-    "text", ["", "\n", "# note\n", "interactions: []\nversion: 1\n", "\x00" * 5000, "[]"]
-)
+@pytest.mark.parametrize("text", ["", "\n", "# note\n", "interactions: []\nversion: 1\n", "\x00" * 5000, "[]"])
 def test_a_file_of_another_kind_is_no_cassette(text: str) -> None:
     assert "format" in fault(text).problem or "empty" in fault(text).problem
 

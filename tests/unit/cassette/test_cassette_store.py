@@ -97,9 +97,7 @@ def test_bytes_that_are_not_utf8_are_a_fault_at_their_line(tmp_path: Path) -> No
     assert (caught.value.path, caught.value.line) == (str(path), 2)
 
 
-def test_a_file_beyond_the_bound_is_neither_read_nor_written(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_file_beyond_the_bound_is_neither_read_nor_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(store, "MAX_FILE_BYTES", 4)
     path = tmp_path / "a.yaml"
     store.write(path, "four")

@@ -57,9 +57,7 @@ def joined(chunks: tuple[Chunk, ...] | None) -> bytes:
 
 @every_coding
 @pytest.mark.parametrize("size", [1, 7, 100_000])
-def test_a_body_is_decoded_in_whatever_pieces_it_came(
-    name: str, compress: Callable[[bytes], bytes], size: int
-) -> None:
+def test_a_body_is_decoded_in_whatever_pieces_it_came(name: str, compress: Callable[[bytes], bytes], size: int) -> None:
     assert joined(decode_chunks(cut(compress(TEXT), size), name)) == TEXT
 
 

@@ -11,13 +11,9 @@ from hypothesis import strategies as st
 from tapemeter.cassette import yaml_reader, yaml_writer
 
 STRINGS = st.text(st.characters(exclude_categories=["Cs"]))
-TRICKY = st.text(
-    st.sampled_from(list("ab01.:-#'\"\\ \t\n\r&*!|>%@`?{}[],=<~\x85\xa0\u2028\ufeff\ufffe\x00\x7f😀"))
-)
+TRICKY = st.text(st.sampled_from(list("ab01.:-#'\"\\ \t\n\r&*!|>%@`?{}[],=<~\x85\xa0\u2028\ufeff\ufffe\x00\x7f😀")))
 KEYS = (STRINGS | TRICKY).map(lambda key: key.replace("\n", " ")[: yaml_writer.MAX_KEY])
-SCALARS = (
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | STRINGS
-)
+SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | STRINGS
 VALUES = st.recursive(
     SCALARS | TRICKY,
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(KEYS, inner, max_size=4),

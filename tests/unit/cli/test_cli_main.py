@@ -82,9 +82,7 @@ def test_every_command_explains_itself(capsys: pytest.CaptureFixture[str], name:
         (["cassette", "verify", "--redact"], "--redact"),
     ],
 )
-def test_wrong_usage_names_what_is_wrong(
-    capsys: pytest.CaptureFixture[str], arguments: list[str], said: str
-) -> None:
+def test_wrong_usage_names_what_is_wrong(capsys: pytest.CaptureFixture[str], arguments: list[str], said: str) -> None:
     assert main(arguments) == 2
     out, err = capsys.readouterr()
     assert out == ""

@@ -55,7 +55,9 @@ COMPLETED = {
     "response": {
         "object": "response",
         "status": "completed",
-        "output": [{"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "All of it."}]}],
+        "output": [
+            {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "All of it."}]}
+        ],
     },
 }
 
@@ -170,7 +172,7 @@ def test_answers_of_every_protocol(cassette: Command, tapes: Tapes, answer: Any,
     [
         ([chat_chunk({"content": "Hel"}), chat_chunk({"content": "lo."}), chat_chunk({}, "stop")], ["Hello.", "stop"]),
         (CALLS, ['[call] get_stock({"item": "figs"})', "[call] get_price({})", "tool_calls"]),
-        (ANTHROPIC, ["[thinking] Hmm.\n    Grüße.\n    [call] look({\"at\": 1})", "tool_use"]),
+        (ANTHROPIC, ['[thinking] Hmm.\n    Grüße.\n    [call] look({"at": 1})', "tool_use"]),
         (ANTHROPIC[:9], ['[call] look({"at":)']),
         ([*RESPONSES, COMPLETED], ["All of it.", "completed"]),
         (RESPONSES, ["Good day.", '[call] look({"at": 2})', "in_progress"]),

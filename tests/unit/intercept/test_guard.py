@@ -196,9 +196,7 @@ WAYS_OUT = [value for name, value in sorted(globals().items()) if name.startswit
 
 
 @pytest.mark.parametrize("way_out", WAYS_OUT, ids=lambda way_out: way_out.__name__)
-def test_nothing_leaves_this_machine(
-    default: list[tuple[str, str, int | None]], way_out: Callable[[], None]
-) -> None:
+def test_nothing_leaves_this_machine(default: list[tuple[str, str, int | None]], way_out: Callable[[], None]) -> None:
     with REFUSED as error:
         way_out()
     assert error.value.test == "test_x.py::test_x"
