@@ -47,12 +47,12 @@ def measure(*, quick: bool) -> list[Row]:
 
 def table(rows: Iterable[Row]) -> str:
     """Return the rows as Markdown; the ratio is to the first floor of the group, else to its first row."""
-    lines = ["| what | who | median | least – most | ratio |", "|---|---|---:|---:|---:|"]
+    lines = ["| what | who | median | least to most | ratio |", "|---|---|---:|---:|---:|"]
     for group, members in groupby(rows, key=lambda row: row.group):
         found = list(members)
         base = next((row for row in found if row.who.startswith("floor")), found[0])
         for row in found:
-            spread = f"{row.low:,.3g} – {row.high:,.3g}"
+            spread = f"{row.low:,.3g} to {row.high:,.3g}"
             lines.append(
                 f"| {group} | {row.who} | {row.median:,.3g} {row.unit} | {spread} | {row.median / base.median:.2f} |"
             )

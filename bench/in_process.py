@@ -13,9 +13,9 @@ import httpx2
 import openai
 import vcr
 import yaml
+
 from bench import samples
 from bench.timing import Row, per_call, rounds
-
 from tapemeter import owner as owners
 from tapemeter.cassette import format as cassette_format
 from tapemeter.cassette.mode import Mode
@@ -29,7 +29,9 @@ if TYPE_CHECKING:
 
     from tapemeter.owner import Owner
 
-MICRO, MILLI = 1e6, 1e3
+_SCALES = {"µs": 1e6, "ms": 1e3}
+_CALLS = 200
+"""Replayed calls in a round, at least."""
 _VCR_LIMIT = {"uri": 1000, "body": 100}
 """VCR.py compares a request with every recording; beyond these sizes a round would take minutes."""
 
@@ -58,19 +60,20 @@ def replayed_calls(folder: Path, *, quick: bool) -> Iterator[Row]:
         group = f"replayed call, {count:,} on file"
         path = samples.ours(folder / f"{count}.yaml", count)
         for library in (httpx, httpx2):
-            yield _row(group, f"tapemeter, {library.__name__}", _our_call(folder, path, library, count), 3, MICRO, "µs")
+            yield _row(group, f"tapemeter, {library.__name__}", _our_call(folder, path, library, count), 3, "µs")
         for library in (httpx, httpx2):
-            yield _row(group, f"floor: {library.__name__} MockTransport", _mock_call(library, count), 5, MICRO, "µs")
+            yield _row(group, f"floor: {library.__name__} MockTransport", _mock_call(library, count), 5, "µs")
         tape = folder / f"vcr-{count}.yaml"
         tape.write_text(yaml.dump(samples.vcr_mapping(min(count, 1000)), Dumper=yaml.CSafeDumper), encoding="utf-8")
         for matched, limit in _VCR_LIMIT.items():
             if count <= limit:
                 on = ["method", "uri"] if matched == "uri" else ["method", "uri", "body"]
-                yield _row(group, f"VCR.py, {' '.join(on)}", _vcr_call(tape, on, count), 3, MICRO, "µs")
+                yield _row(group, f"VCR.py, {' '.join(on)}", _vcr_call(tape, on, count), 3, "µs")
 
 
-def _row(group: str, who: str, work: Callable[[], float], count: int, scale: float, unit: str) -> Row:
+def _row(group: str, who: str, work: Callable[[], float], count: int, unit: str) -> Row:
     median, low, high = rounds(work, count)
+    scale = _SCALES[unit]
     return Row(group, group, who, median * scale, low * scale, high * scale, unit)
 
 
@@ -78,7 +81,7 @@ def _our_call(folder: Path, path: Path, library: ModuleType, count: int) -> Call
     def work() -> float:
         with replaying(folder) as session:
             total, calls = 0.0, 0
-            while calls < 200:
+            while calls < _CALLS:
                 owner = entered(session, path)
                 list(owner.cassette.recordings)
                 with library.Client() as client:
@@ -102,7 +105,7 @@ def _mock_call(library: ModuleType, count: int) -> Callable[[], float]:
 
     def work() -> float:
         with library.Client(transport=library.MockTransport(handler)) as client:
-            times = max(1, 200 // len(answers))
+            times = max(1, _CALLS // len(answers))
             started = time.perf_counter()
             for _ in range(times):
                 for number in range(len(answers)):
@@ -143,7 +146,7 @@ def loading(folder: Path, *, quick: bool) -> Iterator[Row]:
         ("VCR.py's YAML, by libyaml", lambda: yaml.load(as_yaml, Loader=yaml.CLoader), 3),
         ("floor: json.loads of the same data", lambda: json.loads(as_json), 5),
     ):
-        yield _row(group, who, per_call(load, 1), times, MILLI, "ms")
+        yield _row(group, who, per_call(load, 1), times, "ms")
 
 
 def entering(folder: Path) -> Iterator[Row]:
@@ -162,14 +165,14 @@ def entering(folder: Path) -> Iterator[Row]:
             session.close(owner, keep=False)
 
         group = "enter and leave a one-interaction cassette"
-        yield _row(group, "tapemeter, no call made", per_call(untouched, 300), 5, MICRO, "µs")
-        yield _row(group, "tapemeter, loaded", per_call(loaded, 300), 5, MICRO, "µs")
+        yield _row(group, "tapemeter, no call made", per_call(untouched, 300), 5, "µs")
+        yield _row(group, "tapemeter, loaded", per_call(loaded, 300), 5, "µs")
 
     def use_cassette() -> None:
         with vcr.use_cassette(str(tape), record_mode="none"):
             pass
 
-    yield _row(group, "VCR.py", per_call(use_cassette, 50), 5, MICRO, "µs")
+    yield _row(group, "VCR.py", per_call(use_cassette, 50), 5, "µs")
 
 
 def making_clients(folder: Path) -> Iterator[Row]:
@@ -182,7 +185,7 @@ def making_clients(folder: Path) -> Iterator[Row]:
     )
     for name, make in makers:
         make()
-        yield _row(f"make {name}", "without plugin", per_call(make, 5), 5, MILLI, "ms")
+        yield _row(f"make {name}", "without plugin", per_call(make, 5), 5, "ms")
         with replaying(folder):
             make()
-            yield _row(f"make {name}", "tapemeter, in replay", per_call(make, 50), 5, MILLI, "ms")
+            yield _row(f"make {name}", "tapemeter, in replay", per_call(make, 50), 5, "ms")

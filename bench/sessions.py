@@ -9,6 +9,7 @@ import time
 from typing import TYPE_CHECKING
 
 import yaml
+
 from bench import samples
 from bench.timing import Row, rounds
 
@@ -33,7 +34,7 @@ def ask():
 """
 _MOCK = "import httpx2"
 _MOCK_CLIENT = (
-    ', http_client=httpx2.Client(transport=httpx2.MockTransport(lambda request: httpx2.Response(200, '
+    ", http_client=httpx2.Client(transport=httpx2.MockTransport(lambda request: httpx2.Response(200, "
     'headers={{"content-type": "application/json"}}, content={answer!r})))'
 )
 

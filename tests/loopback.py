@@ -99,8 +99,9 @@ class _Handler(BaseHTTPRequestHandler):
             return
         prompt = _prompt(body)
         if failing := re.match(r"status (\d+)( then answer)?", prompt):
-            if not failing[2] or prompt not in self.loopback.seen:
-                self.loopback.seen.add(prompt)
+            first = prompt not in self.loopback.seen
+            self.loopback.seen.add(prompt)
+            if first or not failing[2]:
                 status = int(failing[1])
                 self._json(status, {"error": {"message": f"asked for {status}", "type": "test", "code": None}})
                 return
@@ -110,7 +111,7 @@ class _Handler(BaseHTTPRequestHandler):
             text = f"your key is {key.removeprefix('Bearer ')}"
         anthropic = self.path.endswith("/messages")
         if body.get("stream"):
-            self._stream(anthropic, prompt, text)
+            self._stream(prompt, _events(text, anthropic=anthropic), done=not anthropic)
         else:
             self._json(200, _message(text) if anthropic else _completion(text, number))
 
@@ -125,13 +126,13 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(data)
 
-    def _stream(self, anthropic: bool, prompt: str, text: str) -> None:
+    def _stream(self, prompt: str, events: list[str], *, done: bool) -> None:
         self.send_response(200)
         self.send_header("content-type", "text/event-stream; charset=utf-8")
         self.send_header("transfer-encoding", "chunked")
         self.end_headers()
         try:
-            for place, event in enumerate(_events(anthropic, text)):
+            for place, event in enumerate(events):
                 if prompt == "slow" and place > 0:
                     self.loopback.wait_for_release()
                 self._chunk(event.encode())
@@ -140,7 +141,7 @@ class _Handler(BaseHTTPRequestHandler):
             if prompt == "broken":
                 self.connection.close()
                 return
-            if not anthropic:
+            if done:
                 self._chunk(b"data: [DONE]\n\n")
             self._chunk(b"")
         except OSError:
@@ -184,7 +185,7 @@ def _message(text: str) -> dict[str, Any]:
     }
 
 
-def _events(anthropic: bool, text: str) -> list[str]:
+def _events(text: str, *, anthropic: bool) -> list[str]:
     words = re.findall(r"\S+\s*", text)
     if not anthropic:
         chunks = []

@@ -11,6 +11,7 @@ from tapemeter import owner as owners
 from tapemeter.cassette.cassette import Cassette
 from tapemeter.cassette.match import PARTS, Matcher
 from tapemeter.cassette.mode import Mode
+from tapemeter.cassette.recorded import Recorded
 from tapemeter.intercept import guard
 from tapemeter.network import AllowList
 from tapemeter.owner import Owner, State
@@ -50,14 +51,20 @@ class Findings:
 
 
 class Session:
-    """One run: what its owners share, from `start` to `stop`."""
+    """One run: what its owners share, from `start` to `stop`.
 
-    def __init__(self, settings: Settings, redact: Callable[[], Iterable[str]] = tuple) -> None:
+    `shared` is a folder in which the processes of a run tell each other what they recorded; None where there is one
+    process. `redact` gives more rules, when they are first needed.
+    """
+
+    def __init__(
+        self, settings: Settings, redact: Callable[[], Iterable[str]] = tuple, *, shared: Path | None = None
+    ) -> None:
         self.settings = settings
         self.findings = Findings()
         self._more_rules = redact
         self._undo: list[Callable[[], None]] = []
-        self._recorded_keys: dict[Path, set[str]] = {}
+        self._recorded = Recorded(shared)
         self._allowed = AllowList.default().plus(settings.allow_hosts)
 
     @property
@@ -124,10 +131,7 @@ class Session:
         """Write what an owner recorded to its cassette; return whether the file changed."""
         if not owner.mode.records:
             return False
-        cassette = owner.cassette
-        known = self._recorded_keys.setdefault(cassette.path, set())
-        changed = cassette.commit(fresh=frozenset(known))
-        known.update(interaction.key for interaction in cassette.new)
+        changed = owner.cassette.commit(self._recorded)
         if changed:
             self.findings.written.append(owner.cassette_name)
         return changed

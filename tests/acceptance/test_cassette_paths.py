@@ -408,3 +408,29 @@ def test_wider_fixtures_replay_in_reruns(project: Project, server: Loopback) -> 
         "test_it/@module.answer.yaml": 1,
         "test_it/test_one.yaml": 1,
     }
+
+
+# Shared cassettes under xdist
+
+
+@pytest.mark.parametrize("option", ["--record-cassettes", "--record-cassettes=all"])
+def test_two_workers_record_into_one_named_cassette(project: Project, server: Loopback, option: str) -> None:
+    project.write(
+        "test_it.py",
+        """
+        import pytest, talk
+
+        pytestmark = pytest.mark.llm_cassette("shared")
+
+        @pytest.mark.parametrize("number", range(4))
+        def test_one(number):
+            assert talk.ask(f"text {number}").startswith("echo: text")
+            assert talk.ask("in common").startswith("echo: in common")
+    """,
+    )
+
+    project.run_apart(option, "-n", "2", passed=4)
+
+    assert sorted(asked(project)["shared.yaml"]) == ["in common", *(f"text {number}" for number in range(4))]
+    result = project.run("--llm-mode=replay", "--llm-fail-on=unplayed", passed=4)
+    assert result.ret is pytest.ExitCode.OK

@@ -6,18 +6,18 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, assert_type
 
 import tapemeter
+from tapemeter.cassette.model import Interaction
 
 if TYPE_CHECKING:
-    from tapemeter.cassette.model import Interaction
     from tapemeter.pytest_plugin.fixtures import ActiveCassette
 
 
 def look(llm_cassette: ActiveCassette) -> None:
     assert_type(llm_cassette.mode, str)
-    assert_type(llm_cassette.played, "list[Interaction]")
+    assert_type(llm_cassette.played, list[Interaction])
     with llm_cassette.expect_miss() as misses:
         pass
-    assert_type(misses, "list[tapemeter.CassetteMiss]")
+    assert_type(misses, list[tapemeter.CassetteMiss])
 
 
 def llm_normalize_request(request: tapemeter.Request) -> tapemeter.Request | None:

@@ -58,11 +58,15 @@ def test_an_unknown_or_contradictory_mode_is_a_usage_error(given: dict[str, str]
         (None, None, Mode.LIVE, Mode.LIVE),
         (Mode.LIVE, Source.COMMAND_LINE, Mode.REPLAY, Mode.LIVE),
         (Mode.LIVE, Source.ENVIRONMENT, Mode.REPLAY, Mode.REPLAY),
+        (Mode.OFF, Source.ENVIRONMENT, Mode.REPLAY, Mode.REPLAY),
+        (Mode.RECORD, Source.ENVIRONMENT, Mode.LIVE, Mode.LIVE),
+        (Mode.REPLAY, Source.ENVIRONMENT, Mode.LIVE, Mode.REPLAY),
+        (Mode.REPLAY, Source.INI, Mode.RECORD, Mode.REPLAY),
         (Mode.LIVE, Source.INI, Mode.REPLAY, Mode.REPLAY),
         (Mode.LIVE, Source.INI, None, Mode.LIVE),
     ],
 )
-def test_a_marker_stands_between_command_line_and_environment(
+def test_a_marker_stands_between_command_line_and_environment_but_loosens_no_replay(
     mode: Mode | None, source: Source | None, marker: Mode | None, expected: Mode
 ) -> None:
     settings = Settings(Path(), Path("cassettes"), mode=mode, mode_source=source)

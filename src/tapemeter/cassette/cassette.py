@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from tapemeter.cassette.match import Matcher
     from tapemeter.cassette.mode import Mode
     from tapemeter.cassette.model import Fresh, Interaction
+    from tapemeter.cassette.recorded import Recorded
     from tapemeter.model import Request
 
 
@@ -57,8 +58,7 @@ class Cassette:
     """The recordings of one file, each played once, in the order in which they were issued.
 
     Safe for threads. `repeat` lets the last recording of a key answer again and again. In RECORD_ALL mode the
-    file is not played, and `commit` drops what was not asked for again, save what `fresh` names: the keys that
-    another test of this session recorded into the same file.
+    file is not played, and `commit` drops what no test of the run asked for again.
     """
 
     def __init__(self, path: Path, matcher: Matcher, *, mode: Mode, repeat: bool = False) -> None:
@@ -120,12 +120,13 @@ class Cassette:
         with self._lock:
             self._new.append(fresh)
 
-    def commit(self, *, fresh: frozenset[str] = frozenset()) -> bool:
+    def commit(self, recorded: Recorded) -> bool:
         """Write the file whole; return whether anything was written.
 
         RECORD adds what is new to what is on disk by then, so that two processes do not lose each other's
-        recordings. RECORD_ALL leaves what is new, and what `fresh` names. What another user of the file recorded
-        in the meantime would have been played had it come earlier, so it is not added once more.
+        recordings. RECORD_ALL leaves what is new, and what the run has `recorded` before; it is told what is new.
+        What another user of the file recorded in the meantime would have been played had it come earlier, so it is
+        not added once more.
         """
         found = self.new
         if not found and (self.mode.plays or not self.path.exists()):
@@ -136,18 +137,21 @@ class Cassette:
                 old = entries
                 others = Counter(map(self._key, entries)) - Counter(recording.key for recording in self.recordings)
             else:
+                fresh = recorded.keys(self.path)
+                recorded.add(self.path, (interaction.key for interaction in found))
                 old = tuple(entry for entry in entries if _keyed(entry, self.matcher).key in fresh)
                 others = Counter(map(self._key, old))
-            found = _without(found, others, self.matcher)
-            if found or len(old) < len(entries):
-                if found or old:
-                    store.write(
-                        self.path, cassette_format.dump([*(_keyed(entry, self.matcher) for entry in old), *found])
-                    )
-                else:
-                    store.remove(self.path)
-                return True
+            return self._replace(entries, old, _without(found, others, self.matcher))
+
+    def _replace(self, entries: Sequence[Entry], old: Sequence[Entry], found: Sequence[Interaction]) -> bool:
+        """Have the file hold what is kept of its entries and what is new, if that changes anything."""
+        if not found and len(old) == len(entries):
             return False
+        if found or old:
+            store.write(self.path, cassette_format.dump([*(_keyed(entry, self.matcher) for entry in old), *found]))
+        else:
+            store.remove(self.path)
+        return True
 
     def _on_disk(self) -> tuple[Entry, ...]:
         """Return what the file holds now; one that cannot be read is no obstacle to replacing it."""

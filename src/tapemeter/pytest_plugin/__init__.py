@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -25,6 +27,7 @@ __all__ = ["_llm_seed", "block_network", "llm_cassette", "llm_cassette_config"]
 SESSION: pytest.StashKey[Session] = pytest.StashKey()
 HOOKS: pytest.StashKey[Hooks] = pytest.StashKey()
 GATHERED: pytest.StashKey[Findings] = pytest.StashKey()
+SHARED: pytest.StashKey[str] = pytest.StashKey()
 _WORKER_KEY = "tapemeter"
 
 
@@ -86,6 +89,16 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 
 @pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Give all xdist workers one folder, in which they tell each other what they recorded."""
+    if SHARED not in node.config.stash:
+        folder = TemporaryDirectory(prefix="tapemeter-")
+        node.config.stash[SHARED] = folder.name
+        node.config.add_cleanup(folder.cleanup)
+    node.workerinput[_WORKER_KEY] = node.config.stash[SHARED]
+
+
+@pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:
     """Take in the findings of an xdist worker."""
     found = getattr(node, "workeroutput", {}).get(_WORKER_KEY)
@@ -119,7 +132,12 @@ def _session(config: pytest.Config) -> Session:
         from tapemeter.session import Session  # noqa: PLC0415 - a session without model calls does not pay for it
 
         with _usage_errors():
-            config.stash[SESSION] = Session(options.read(config), lambda: _hooks(config).redaction_rules())
+            shared = getattr(config, "workerinput", {}).get(_WORKER_KEY)
+            config.stash[SESSION] = Session(
+                options.read(config),
+                lambda: _hooks(config).redaction_rules(),
+                shared=None if shared is None else Path(shared),
+            )
     return config.stash[SESSION]
 
 
