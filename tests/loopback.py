@@ -24,8 +24,7 @@ class Loopback:
     """The server; use it as a context manager. `requests` are the paths that reached it, in order."""
 
     def __init__(self, port: int = 0) -> None:
-        self._server = ThreadingHTTPServer(("127.0.0.1", port), _Handler)
-        self._server.daemon_threads = True
+        self._server = _Server(("127.0.0.1", port), _Handler)
         self._server.loopback = self  # type: ignore[attr-defined]
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
         self._go = threading.Event()
@@ -65,6 +64,11 @@ class Loopback:
         self._go.set()
         self._server.shutdown()
         self._server.server_close()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128  # many parallel calls connect at once
 
 
 class _Handler(BaseHTTPRequestHandler):

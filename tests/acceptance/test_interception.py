@@ -432,9 +432,8 @@ MOCKED = {
                 with pytest.raises(Theirs):
                     asyncio.run(ask())
 
-        @aioresponses()
-        def test_decorated(mock):
-            with pytest.raises(aiohttp.ClientConnectionError, match="Connection refused: POST"):
+        def test_unexpected():
+            with aioresponses(), pytest.raises(aiohttp.ClientConnectionError, match="Connection refused: POST"):
                 asyncio.run(ask())
     """,
 }
@@ -624,7 +623,7 @@ def test_a_transport_without_a_pool_is_an_error_at_start(
 def test_a_changed_library_is_an_error_also_where_only_markers_concern_us(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delattr(httpcore2.ConnectionPool, "handle_request")
+    monkeypatch.setattr(httpcore2.ConnectionPool, "handle_request", other_signature)
     project.write("test_it.py", """
         import pytest
 
