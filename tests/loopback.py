@@ -5,7 +5,7 @@ The last user message steers it, so that a test says what it wants in the prompt
     echo                     any other text: answered with `echo: <text>` and a running number
     status 429               an error with that status, in the provider's form
     status 429 then answer   the error the first time, an answer afterwards
-    slow                     a stream that pauses before each chunk until `release()` is called
+    slow                     a stream that pauses after the first chunk until `GET /release`
     leak                     an answer that repeats the key it was called with
     endless                  a stream that never ends
 """
@@ -15,6 +15,7 @@ from __future__ import annotations
 import gzip
 import json
 import re
+import socket
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
@@ -71,6 +72,11 @@ class _Server(ThreadingHTTPServer):
     request_queue_size = 128  # many parallel calls connect at once
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128  # parallel callers do not wait to be let in
+
+
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
@@ -82,6 +88,10 @@ class _Handler(BaseHTTPRequestHandler):
         return self.server.loopback  # type: ignore[attr-defined,no-any-return]
 
     def do_GET(self) -> None:
+        if self.path == "/release":
+            self.loopback.release()
+            self._json(200, {})
+            return
         self.loopback.note(self.path, None, dict(self.headers))
         if self.path.startswith("/redirect"):
             self.send_response(307)
@@ -143,7 +153,8 @@ class _Handler(BaseHTTPRequestHandler):
             if prompt == "endless":
                 self.loopback.wait_for_release()
             if prompt == "broken":
-                self.connection.close()
+                self.connection.shutdown(socket.SHUT_RDWR)
+                self.close_connection = True
                 return
             if done:
                 self._chunk(b"data: [DONE]\n\n")

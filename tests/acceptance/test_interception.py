@@ -582,10 +582,9 @@ def test_a_library_that_sends_in_another_way_is_an_error_at_start(
     result = project.run("--llm-mode=replay")
 
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines([
-        f"ERROR: tapemeter: {library} {module.__version__} cannot be intercepted, its calls would be missed: "
-        f"{pool}.{method}(request) is gone or takes other arguments; install a version *"
-    ])  # fmt: skip
+    message = result.stderr.str()
+    assert f"ERROR: tapemeter: {library} {module.__version__} cannot be intercepted" in message
+    assert f"{pool}.{method}(request) is gone or takes other arguments; install a version " in message
     after = hooked_places()
     assert [place for place in before if before[place] is not after[place] and place != "imports"] == []
     assert before["imports"] == after["imports"]

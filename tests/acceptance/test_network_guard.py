@@ -1,0 +1,158 @@
+"""In replay nothing leaves the machine, whichever way a test tries."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from conftest import Project
+    from loopback import Loopback
+
+ESCAPES = {
+    "connect": "socket.socket().connect(('192.0.2.1', 80))",
+    "connect_ex": "socket.socket().connect_ex(('192.0.2.1', 80))",
+    "_socket": "_socket.socket().connect(('192.0.2.1', 80))",
+    "datagram": "socket.socket(type=socket.SOCK_DGRAM).sendto(b'x', ('192.0.2.1', 53))",
+    "message": "socket.socket(type=socket.SOCK_DGRAM).sendmsg([b'x'], [], 0, ('192.0.2.1', 53))",
+    "name": "socket.getaddrinfo('example.com', 80)",
+    "old name": "socket.gethostbyname('example.com')",
+    "imported before": "create_connection(('192.0.2.1', 80))",
+    "asyncio": "asyncio.run(asyncio.open_connection('192.0.2.1', 80))",
+    "asyncio by name": "asyncio.run(asyncio.open_connection('example.com', 80))",
+    "a thread": "ThreadPoolExecutor().submit(create_connection, ('192.0.2.1', 80)).result()",
+    "urllib": "urllib.request.urlopen('http://192.0.2.1/')",
+    "requests": "requests.get('http://192.0.2.1/')",
+    "aiohttp": "asyncio.run(get_by_aiohttp())",
+}
+IMPORTS = """
+import asyncio, socket, _socket, urllib.request
+from concurrent.futures import ThreadPoolExecutor
+from socket import create_connection
+import pytest, requests
+
+async def get_by_aiohttp():
+    import aiohttp
+    async with aiohttp.ClientSession() as session:
+        await session.get("http://192.0.2.1/")
+"""
+
+
+@pytest.mark.parametrize("way", ESCAPES)
+def test_nothing_gets_out(project: Project, way: str) -> None:
+    project.write("test_it.py", f"{IMPORTS}\ndef test_one():\n    {ESCAPES[way]}\n")
+
+    result = project.run("--llm-mode=replay", "-W", "ignore", failed=1)
+
+    result.stdout.fnmatch_lines(
+        ["*test_it.py::test_one wanted to * nothing was sent.*", "*refused by the network guard:"]
+    )
+    where = "example.com" if "name" in way else "192.0.2.1"
+    result.stdout.fnmatch_lines([f"*to allow it: --llm-allow-host {where}*"])
+
+
+def test_loopback_and_unix_sockets_are_open_unless_the_list_is_empty(project: Project, server: Loopback) -> None:
+    project.write(
+        "test_it.py",
+        f"""
+        import socket, pytest, tapemeter
+
+        @pytest.fixture(autouse=True)
+        def short_paths(tmp_path, monkeypatch):
+            monkeypatch.chdir(tmp_path)
+
+        def reach():
+            socket.create_connection(("127.0.0.1", {server.port})).close()
+            listener = socket.socket(socket.AF_UNIX)
+            listener.bind("s")
+            listener.listen()
+            with socket.socket(socket.AF_UNIX) as client:
+                client.connect("s")
+            listener.close()
+
+        def test_open():
+            reach()
+
+        @pytest.mark.llm_network(allow=["192.0.2.7"])
+        def test_open_beside_what_is_listed():
+            reach()
+
+        @pytest.mark.llm_network(allow=[])
+        def test_closed():
+            with pytest.raises(tapemeter.NetworkBlockedError):
+                socket.create_connection(("127.0.0.1", {server.port}))
+            with pytest.raises(tapemeter.NetworkBlockedError):
+                socket.socket(socket.AF_UNIX).connect("s")
+        """,
+    )
+
+    project.run("--llm-mode=replay", "-W", "ignore", passed=3)
+
+
+def test_the_tightest_of_option_and_marker_wins(project: Project) -> None:
+    project.write(
+        "test_it.py",
+        """
+        import sys, pytest, tapemeter
+
+        def refused(host):
+            try:
+                sys.audit("socket.getaddrinfo", host, 80, 0, 0, 0)
+            except tapemeter.NetworkBlockedError:
+                return True
+            return False
+
+        def test_of_the_option():
+            assert [refused(host) for host in ("a.example", "b.example")] == [False, True]
+
+        @pytest.mark.llm_network(allow=["a.example", "b.example"])
+        def test_of_both():
+            assert [refused(host) for host in ("a.example", "b.example")] == [False, True]
+
+        @pytest.mark.llm_network(allow=["b.example"])
+        def test_of_neither():
+            assert [refused(host) for host in ("a.example", "b.example")] == [True, True]
+        """,
+    )
+
+    project.run("--llm-mode=replay", "--llm-allow-host=a.example", passed=3)
+    project.ini("llm_allow_hosts = a.example")
+    project.run("--llm-mode=replay", passed=3)
+
+
+@pytest.mark.parametrize("mode", ["--record-cassettes", "--llm-mode=live"])
+def test_block_network_holds_in_every_mode_but_model_calls_are_sent(
+    project: Project, server: Loopback, mode: str
+) -> None:
+    project.write(
+        "test_it.py",
+        """
+        import socket, pytest, tapemeter
+        from talk import ask
+
+        @pytest.mark.llm_network(allow=[])
+        def test_one():
+            assert "hello" in ask("hello")
+            with pytest.raises(tapemeter.NetworkBlockedError):
+                socket.create_connection(("192.0.2.1", 80))
+
+        def test_two(block_network):
+            with pytest.raises(tapemeter.NetworkBlockedError):
+                socket.create_connection(("192.0.2.1", 80))
+        """,
+    )
+
+    project.run(mode, passed=2)
+
+    assert len(server.requests) == 1
+
+
+def test_the_guard_is_down_outside_replay_and_after_the_run(project: Project) -> None:
+    source = "import sys\ndef test_one(): sys.audit('socket.getaddrinfo', 'example.com', 80, 0, 0, 0)\n"
+    project.write("test_it.py", source)
+
+    project.run("--llm-mode=replay", failed=1)
+    project.run("--llm-mode=live", passed=1)
+    project.run("--record-cassettes", passed=1)
+    project.run(passed=1)
