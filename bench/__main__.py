@@ -54,7 +54,7 @@ def table(rows: Iterable[Row]) -> str:
         for row in found:
             spread = f"{row.low:,.3g} to {row.high:,.3g}"
             lines.append(
-                f"| {group} | {row.who} | {row.median:,.3g} {row.unit} | {spread} | {row.median / base.median:.2f} |"
+                f"| {group} | {row.who} | {row.median:,.3g} {row.unit} | {spread} | {row.median / base.median:.3g} |"
             )
             group = ""  # noqa: PLW2901 - said once
     return "\n".join(lines)

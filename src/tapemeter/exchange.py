@@ -209,8 +209,8 @@ def _attempt(headers: Headers) -> int:
 
 
 def _true_ending(call: Call, ending: Ending) -> Ending:
-    """Return COMPLETE for a stream that was closed after the event that says it is over."""
-    if ending is not Ending.ABANDONED:
+    """Return COMPLETE for a stream that was left after the event that says it is over."""
+    if ending not in {Ending.ABANDONED, Ending.CANCELLED}:
         return ending
     tail = b"".join(chunk.data for chunk in call.chunks[-4:])[-_TAIL:]
     length = header(call.headers, "content-length")

@@ -73,7 +73,9 @@ class Ending(StrEnum):
 
     COMPLETE = "complete"
     ABANDONED = "abandoned"
-    """The caller closed the response, or was cancelled, before it had read everything."""
+    """The caller closed the response before it had read everything."""
+    CANCELLED = "cancelled"
+    """The caller was cancelled while it waited for the next chunk."""
     TIMEOUT = "timeout"
     """The client's read timeout struck between two chunks."""
     BROKEN = "broken"

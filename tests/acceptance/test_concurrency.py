@@ -371,8 +371,10 @@ def test_a_thread_left_over_from_an_earlier_test_is_refused_in_replay(project: P
 
     result.stdout.fnmatch_lines(
         [
-            "GOT UnownedCall POST 127.0.0.1/v1/chat/completions was refused in replay: it comes from code that "
-            "test_it.py::test_one started and left running; join its threads and tasks before it ends"
+            (
+                "GOT UnownedCall POST 127.0.0.1/v1/chat/completions was refused in replay: it comes from code that "
+                "test_it.py::test_one started and left running; join its threads and tasks before it ends"
+            )
         ]
     )
     assert server.requests == []

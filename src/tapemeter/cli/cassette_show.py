@@ -108,6 +108,7 @@ def _print_answer_head(response: Response, stopped: Iterable[str]) -> None:
 
 _WHY_PARTIAL = {
     Ending.ABANDONED: "abandoned, the program stopped reading here",
+    Ending.CANCELLED: "cancelled, the program was cancelled while it waited for the next chunk",
     Ending.TIMEOUT: "timeout, the program waited no longer for the next chunk",
     Ending.BROKEN: "broken, the connection was lost here",
 }

@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from tapemeter.owner import Owner
 
 
+_GRACE = 5.0
+"""Seconds beyond the recorded time for which a cancelled stream waits to be cancelled again."""
+
+
 class HttpcoreAdapter:
     """httpcore under httpx, or httpcore2 under httpx2: two copies of one library."""
 
@@ -193,7 +197,7 @@ def raise_ending(module: ModuleType, replay: Response) -> None:
             raise module.ReadTimeout("the recorded stream timed out here")
         case Ending.BROKEN:
             raise module.RemoteProtocolError("the recorded connection broke here")
-        case Ending.ABANDONED:
+        case Ending.ABANDONED | Ending.CANCELLED:
             raise PartialRecording(
                 f"the recording ends here, after {len(replay.chunks)} chunks: the caller stopped reading when it was "
                 "made, and reads on now; record the test again with --record-cassettes=all"
@@ -224,6 +228,11 @@ class _AsyncPlayed(_Played):
 
                 await anyio.sleep(max(0.0, started + due - time.perf_counter()))
             yield data
+        if self._replay.ending is Ending.CANCELLED:
+            import anyio  # noqa: PLC0415 - as above
+
+            # Whoever was cancelled here is about to be again; without end waits only who changed since.
+            await anyio.sleep(max(0.0, started + self._replay.total - time.perf_counter()) + _GRACE)
         self._check_ending()
 
     async def aclose(self) -> None:
@@ -241,8 +250,11 @@ def _noting_failure(module: ModuleType, call: Call) -> Iterator[None]:
     except (module.NetworkError, module.ProtocolError):
         exchange.finish(call, Ending.BROKEN)
         raise
-    except BaseException:
+    except (GeneratorExit, Exception):
         exchange.finish(call, Ending.ABANDONED)
+        raise
+    except BaseException:
+        exchange.finish(call, Ending.CANCELLED)
         raise
 
 
