@@ -55,7 +55,9 @@ class Loopback:
             return len(self.requests)
 
     def wait_for_release(self) -> None:
-        self._go.wait(timeout=30)
+        """Wait for `release()`; where it does not come, the stream breaks."""
+        if not self._go.wait(timeout=20):
+            raise TimeoutError
 
     def __enter__(self) -> Self:
         self._thread.start()

@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING
 
 # What a run in this process imports is forgotten at its end; what is here already is imported once for all of them.
 import deepdiff  # noqa: F401
+import httpcore  # noqa: F401 - httpx keeps a map of its errors, so both are to be imported once
+import httpcore2  # noqa: F401
 import httpx  # noqa: F401
+import httpx2  # noqa: F401
 import pytest
 import trio  # noqa: F401 - httpcore and anyio look for it
 import yaml  # noqa: F401 - its C part raises the errors of the yaml that was imported first

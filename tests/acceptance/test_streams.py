@@ -21,21 +21,40 @@ def body(prompt):
 """
 
 
-def test_a_chunk_reaches_the_caller_before_the_next_is_sent(project: Project, server: Loopback) -> None:
-    project.write(
-        "test_it.py",
-        HEAD
-        + """
+CHUNK_BY_CHUNK = {
+    "sync": """
 import urllib.request
 
 def test_one():
-    with httpx.stream("POST", CHAT, json=body("slow")) as response:
+    with LIBRARY.stream("POST", CHAT, json=body("slow")) as response:
         chunks = response.iter_raw()
         print("GOT", next(chunks))
         urllib.request.urlopen(URL + "/release").close()  # only now does the server go on
         print("GOT", *chunks)
 """,
-    )
+    "async": """
+import asyncio, urllib.request
+
+async def main():
+    async with LIBRARY.AsyncClient() as client:
+        async with client.stream("POST", CHAT, json=body("slow")) as response:
+            chunks = response.aiter_raw()
+            print("GOT", await anext(chunks))
+            urllib.request.urlopen(URL + "/release").close()
+            print("GOT", *[chunk async for chunk in chunks])
+
+def test_one():
+    asyncio.run(main())
+""",
+}
+
+
+@pytest.mark.parametrize("library", ["httpx", "httpx2"])
+@pytest.mark.parametrize("way", CHUNK_BY_CHUNK)
+def test_a_chunk_reaches_the_caller_before_the_next_is_sent(
+    project: Project, server: Loopback, way: str, library: str
+) -> None:
+    project.write("test_it.py", HEAD + CHUNK_BY_CHUNK[way].replace("LIBRARY", library))
 
     assert len(project.record_and_replay(server, calls=1, passed=1)) == 2
 
@@ -117,36 +136,45 @@ def test_a_stream_that_was_cut_short_replays_as_such(project: Project, server: L
     result.stdout.fnmatch_lines(["*PartialRecording: the recording ends here, after 2 chunks*"])
 
 
-def test_a_cancelled_stream_leaves_what_was_received(project: Project, server: Loopback) -> None:
-    project.write(
-        "test_it.py",
-        HEAD
-        + """
+CANCELLED = """
 import asyncio
+import anyio
 
-def test_one():
+async def read(http, got):
+    async with http.AsyncClient() as client:
+        async with client.stream("POST", CHAT, json=body("endless")) as response:
+            async for chunk in response.aiter_raw():
+                print("GOT", chunk)
+                got.set()
+
+@pytest.mark.parametrize("http", [httpx, httpx2])
+def test_task(http):
     async def main():
         got = asyncio.Event()
-
-        async def read():
-            async with httpx.AsyncClient() as client:
-                async with client.stream("POST", CHAT, json=body("endless")) as response:
-                    async for _ in response.aiter_raw():
-                        got.set()
-
-        task = asyncio.create_task(read())
+        task = asyncio.create_task(read(http, got))
         await got.wait()
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
     asyncio.run(main())
-""",
-    )
 
-    project.run("--record-cassettes", passed=1)
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_time_limit(backend):
+    async def main():
+        with anyio.move_on_after(0.3) as scope:
+            await read(httpx, anyio.Event())
+        assert scope.cancelled_caught
+    anyio.run(main, backend=backend)
+"""
 
-    assert "ending: abandoned" in project.cassette()
-    assert "echo:" in project.cassette()
+
+def test_a_stream_that_was_cancelled_waits_to_be_cancelled_again(project: Project, server: Loopback) -> None:
+    project.write("test_it.py", HEAD + CANCELLED)
+
+    received = project.record_and_replay(server, calls=4, passed=4)
+
+    assert len(received) > 8
+    assert ["ending: cancelled" in text for text in project.cassettes().values()] == [True] * 4
 
 
 @pytest.mark.parametrize("library", ["httpx", "httpx2"])
@@ -186,12 +214,88 @@ client, responses = httpx.Client(), []
 def test_one():
     responses.append(client.send(client.build_request("POST", CHAT, json=body("x")), stream=True))
     print("GOT", responses[0].status_code)
+
+def test_two():
+    responses[0].close()  # too late to change the recording
+    client.close()
 """,
     )
 
-    project.record_and_replay(server, "-W", "ignore", calls=1, passed=1)
+    project.record_and_replay(server, calls=1, passed=2)
 
+    assert list(project.cassettes()) == ["test_it/test_one.yaml"]
     assert "ending: abandoned" in project.cassette()
+
+
+def test_a_body_is_read_once_as_ever(project: Project, server: Loopback) -> None:
+    project.write(
+        "test_it.py",
+        HEAD
+        + """
+def test_raw_twice():
+    with httpx.stream("POST", CHAT, json=body("x")) as response:
+        print("GOT", *response.iter_raw())
+        with pytest.raises(httpx.StreamConsumed):
+            next(response.iter_raw())
+
+def test_read_then_iterate():
+    with httpx.stream("POST", CHAT, json=body("x")) as response:
+        whole = response.read()
+        print("GOT", whole == b"".join(response.iter_bytes()) == response.content)
+
+def test_closed():
+    with httpx.stream("POST", CHAT, json=body("x")) as response:
+        pass
+    with pytest.raises(httpx.StreamClosed):
+        response.read()
+
+def test_pieces_of_another_size():
+    with httpx.stream("POST", CHAT, json=body("x")) as response:
+        print("GOT", list(response.iter_bytes(chunk_size=7)))
+""",
+    )
+
+    project.record_and_replay(server, calls=4, passed=4)
+
+
+@pytest.mark.usefixtures("sdks")
+def test_the_sdks_async_stream_helpers_replay(project: Project, server: Loopback) -> None:
+    project.write(
+        "test_it.py",
+        HEAD
+        + """
+import asyncio
+
+async def by_openai():
+    import openai
+    async with openai.AsyncOpenAI(base_url=URL + "/v1") as client:
+        async for chunk in await client.chat.completions.create(**body("one two three")):
+            print("GOT", chunk.choices[0].delta.content)
+        fields = body("four five")
+        del fields["stream"]
+        async with client.chat.completions.stream(**fields) as stream:
+            async for event in stream:
+                print("GOT", event.type)
+
+async def by_anthropic():
+    import anthropic
+    async with anthropic.AsyncAnthropic(base_url=URL) as client:
+        asked = [{"role": "user", "content": "one two three"}]
+        async with client.messages.stream(model="loopback-1", max_tokens=9, messages=asked) as stream:
+            async for text in stream.text_stream:
+                print("GOT", text)
+            print("GOT", (await stream.get_final_message()).content[0].text)
+
+def test_openai():
+    asyncio.run(by_openai())
+
+def test_anthropic():
+    asyncio.run(by_anthropic())
+""",
+    )
+
+    assert "echo: one two three #3" in project.record_and_replay(server, calls=3, passed=2)
+    assert "ending:" not in "".join(project.cassettes().values())
 
 
 def test_a_compressed_answer_is_stored_and_served_decoded(project: Project, server: Loopback) -> None:

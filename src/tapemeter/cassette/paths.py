@@ -24,7 +24,7 @@ _STEP = re.compile(
       | \["(?P<double>[^"]+)"\] | \['(?P<single>[^']+)'\]""",
     re.VERBOSE,
 )
-_PLAIN = re.compile(r"""[^\s.\[\]"'*]+""")
+_PLAIN = re.compile(r"""[^\s.\[\]"'*$][^\s.\[\]"'*]*""")
 
 
 def parse(path: str) -> tuple[Step, ...]:

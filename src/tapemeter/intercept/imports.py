@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 import sys
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -18,7 +18,6 @@ class ImportWatch:
 
     def __init__(self, wanted: Mapping[str, Callable[[ModuleType], None]]) -> None:
         self._wanted = dict(wanted)
-        self._finding: set[str] = set()
 
     def install(self) -> None:
         """Serve what is imported already, and watch for the rest."""
@@ -29,25 +28,32 @@ class ImportWatch:
 
     def undo(self) -> None:
         """Stop watching."""
+        self._wanted.clear()
         if self in sys.meta_path:
             sys.meta_path.remove(self)
 
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """Find a wanted module as the other finders would, and have its loader tell us when it is done."""
-        del path, target
-        if name not in self._wanted or name in self._finding:
+        """Find a wanted module as the other finders would, and have its loader tell us when it is done.
+
+        Whoever only looks for it, or fails to import it, leaves it wanted.
+        """
+        if name not in self._wanted:
             return None
-        self._finding.add(name)
-        try:
-            spec = importlib.util.find_spec(name)
-        finally:
-            self._finding.discard(name)
-        if spec is None or spec.loader is None:
-            return None
-        spec.loader = _TellingLoader(spec.loader, self._wanted.pop(name))  # type: ignore[assignment]
-        return spec
+        for finder in sys.meta_path[sys.meta_path.index(self) + 1 :]:  # those before have not found it
+            spec = finder.find_spec(name, path, target)
+            if spec is not None:
+                if spec.loader is not None:
+                    imported = partial(self._imported, name)
+                    spec.loader = _TellingLoader(spec.loader, imported)  # type: ignore[assignment]
+                return spec
+        return None
+
+    def _imported(self, name: str, module: ModuleType) -> None:
+        if name in self._wanted:  # the watch may have ended since the module was found
+            self._wanted[name](module)
+            self._wanted.pop(name, None)
 
 
 class _TellingLoader:

@@ -53,7 +53,7 @@ def test_the_order_of_keys_does_not_matter(value: dict[str, Any], random: Any) -
 
 
 @given(objects, st.sampled_from([None, 1, 4]), st.booleans())
-def test_spacing_and_escapes_do_not_matter(value: dict[str, Any], indent: int | None, ascii_only: bool) -> None:  # noqa: FBT001
+def test_spacing_and_escapes_do_not_matter(value: dict[str, Any], indent: int | None, ascii_only: bool) -> None:
     text = json.dumps(value, indent=indent, ensure_ascii=ascii_only).encode("utf-8", "surrogatepass")
     assume(b"\xed" not in text)
     assert key(Request("POST", URL, (("content-type", "application/json"),), text)) == key(asked(value))
