@@ -157,3 +157,174 @@ def test_the_guard_is_down_outside_replay_and_after_the_run(project: Project) ->
     project.run("--llm-mode=live", passed=1)
     project.run("--record-cassettes", passed=1)
     project.run(passed=1)
+
+
+def test_the_error_says_who_where_and_what_to_do_and_the_summary_counts(project: Project) -> None:
+    project.write(
+        "test_it.py",
+        """
+        import socket, pytest, tapemeter
+
+        @pytest.fixture(scope="module")
+        def service():
+            with pytest.raises(tapemeter.NetworkBlockedError):
+                socket.getaddrinfo("service.example", 5432)
+
+        def test_one(service):
+            for _ in range(3):
+                with pytest.raises(tapemeter.NetworkBlockedError) as refused, socket.socket() as sock:
+                    sock.connect(("192.0.2.1", 5432))
+            assert (refused.value.host, refused.value.port) == ("192.0.2.1", 5432)
+            assert refused.value.test == "test_it.py::test_one"
+            assert isinstance(refused.value, OSError)
+            print(refused.value)
+        """,
+    )
+
+    result = project.run("--llm-mode=replay", "-rP", passed=1)
+
+    result.stdout.fnmatch_lines(
+        [
+            "test_it.py::test_one wanted to connect to 192.0.2.1:5432; nothing was sent.",
+            "  allowed: *loopback*",
+            '  to allow it: --llm-allow-host 192.0.2.1:5432, *llm_network(allow=[[]"192.0.2.1:5432"])',
+            "refused by the network guard:",
+            "  service.example  module fixture 'service' of test_it.py",
+            "  192.0.2.1:5432  test_it.py::test_one  (3 times)",
+        ]
+    )
+
+
+def test_threads_are_guarded_and_code_of_no_test_too(project: Project) -> None:
+    project.write(
+        "test_it.py",
+        """
+        import socket, threading
+        import tapemeter
+
+        def refused():
+            try:
+                socket.getaddrinfo("service.example", 80)
+            except tapemeter.NetworkBlockedError as error:
+                return error.test
+            raise AssertionError
+
+        AT_IMPORT = refused()
+        GO = threading.Event()
+        FOUND = []
+
+        def late():
+            GO.wait()
+            FOUND.append(refused())
+
+        THREAD = threading.Thread(target=late)
+
+        def test_one():
+            thread = threading.Thread(target=lambda: FOUND.append(refused()))
+            thread.start()
+            thread.join()
+            assert FOUND.pop() == "test_it.py::test_one"
+            THREAD.start()
+
+        def test_two():
+            GO.set()
+            THREAD.join()
+            assert FOUND == ["test_it.py::test_one"]
+            assert AT_IMPORT is None
+        """,
+    )
+
+    project.run("--llm-mode=replay", passed=2)
+
+
+def test_an_allowed_host_is_open_with_its_port_alone(project: Project, server: Loopback) -> None:
+    project.write(
+        "test_it.py",
+        f"""
+        import socket, urllib.request
+        import pytest, tapemeter
+
+        @pytest.mark.llm_network(allow=["127.0.0.1:{server.port}"])
+        def test_one():
+            urllib.request.urlopen("http://127.0.0.1:{server.port}/health").close()
+
+        @pytest.mark.llm_network(allow=["*.example", "192.0.2.0/24"])
+        def test_two():
+            with pytest.raises(tapemeter.NetworkBlockedError):
+                socket.getaddrinfo("example.com", 80)
+        """,
+    )
+
+    project.run("--llm-mode=replay", passed=2)
+
+    assert server.requests == ["/health"]
+
+
+def test_only_the_tests_that_are_ours_are_guarded_without_a_mode(project: Project) -> None:
+    project.write(
+        "test_it.py",
+        """
+        import socket, sys
+        import pytest, tapemeter
+
+        def ask():
+            sys.audit("socket.getaddrinfo", "service.example", 80, 0, 0, 0)
+
+        def test_plain():
+            ask()
+
+        @pytest.mark.llm_cassette
+        def test_replayed():
+            with pytest.raises(tapemeter.NetworkBlockedError):
+                ask()
+
+        @pytest.mark.llm_cassette(mode="live")
+        def test_live():
+            ask()
+
+        @pytest.mark.llm_cassette(mode="live")
+        def test_live_and_blocked(block_network):
+            with pytest.raises(tapemeter.NetworkBlockedError):
+                ask()
+
+        def test_plain_again():
+            ask()
+        """,
+    )
+
+    project.run(passed=5)
+
+
+def test_names_below_our_own_http_client_are_refused_as_calls_not_as_connections(project: Project) -> None:
+    project.write(
+        "test_it.py",
+        """
+        import httpx, pytest, tapemeter
+
+        def test_one(llm_cassette):
+            with llm_cassette.expect_miss():
+                httpx.get("https://service.example/")
+        """,
+    )
+
+    result = project.run("--llm-mode=replay", passed=1)
+
+    result.stdout.no_fnmatch_line("*refused by the network guard*")
+
+
+def test_what_is_recorded_goes_out_though_the_test_may_reach_nothing(project: Project, server: Loopback) -> None:
+    project.write(
+        "test_it.py",
+        """
+        import asyncio, socket
+        import pytest, talk, tapemeter
+
+        @pytest.mark.llm_network(allow=[])
+        def test_one(block_network):
+            print("GOT", talk.ask("sync"), asyncio.run(talk.aask("async")))
+            with pytest.raises(tapemeter.NetworkBlockedError):
+                socket.create_connection(("127.0.0.1", 1))
+        """,
+    )
+
+    project.record_and_replay(server, calls=2, passed=1)

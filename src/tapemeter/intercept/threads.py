@@ -39,7 +39,7 @@ def _start(start: Callable[[threading.Thread], None]) -> Callable[[threading.Thr
 
             def run_owned() -> None:
                 owners.bind(owner)
-                del thread.run  # the thread keeps nothing of ours
+                vars(thread).pop("run", None)  # the thread keeps nothing of ours, nor of a session around ours
                 run()
 
             thread.run = run_owned  # type: ignore[method-assign]

@@ -128,8 +128,21 @@ def test_a_wrapper_put_over_ours_is_left_in_place(monkeypatch: pytest.MonkeyPatc
     def theirs(self: threading.Thread) -> None:
         ours(self)
 
-    monkeypatch.setattr(threading.Thread, "start", theirs)
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", theirs)
+        hooked()
+
+        assert threading.Thread.start is theirs
+        assert in_thread(owners.bound) is OWNER
     hooked()
 
-    assert threading.Thread.start is theirs
+
+def test_a_session_within_a_session_carries_as_well() -> None:
+    undo = threads.install()
+    try:
+        assert in_thread(owners.bound) is OWNER
+        with ThreadPoolExecutor(1) as pool:
+            assert pool.submit(owners.bound).result() is OWNER
+    finally:
+        undo()
     assert in_thread(owners.bound) is OWNER
