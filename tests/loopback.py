@@ -71,11 +71,6 @@ class Loopback:
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
-    request_queue_size = 128  # many parallel calls connect at once
-
-
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
     request_queue_size = 128  # parallel callers do not wait to be let in
 
 

@@ -1,4 +1,4 @@
-"""Frozen values that travel between the parts: what was asked, what was answered, and when.
+"""Frozen values that travel between the parts: what was asked, what was answered, when, and what it used.
 
 Times are seconds. Bodies are bytes. Header names are lower case and keep their order and repetitions.
 """
@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from decimal import Decimal
 
 Headers = tuple[tuple[str, str], ...]
 """Header lines in order, names in lower case."""
@@ -80,6 +81,8 @@ class Ending(StrEnum):
     """The client's read timeout struck between two chunks."""
     BROKEN = "broken"
     """The connection broke between two chunks."""
+    CUT = "cut"
+    """A budget ran out between two chunks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,3 +145,49 @@ STREAM_TYPES = frozenset(
 def media_type(headers: Headers) -> str:
     """Return the media type of a message: lower case, without parameters, empty where there is none."""
     return (header(headers, "content-type") or "").partition(";")[0].strip().lower()
+
+
+class Quality(StrEnum):
+    """How sure a figure is, from best to worst."""
+
+    MEASURED = "measured"
+    """The provider said so."""
+    ESTIMATED = "estimated"
+    """Worked out from what was sent and received."""
+    PARTIAL = "partial"
+    """Worked out from the part of an answer that arrived; the true figure may be higher."""
+    UNKNOWN = "unknown"
+    """Nothing is known; the figure is zero, and a total that contains it says "at least"."""
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens that one attempt used, as OpenTelemetry GenAI counts them.
+
+    `input_tokens` includes those read from and written to a cache, `output_tokens` those of reasoning.
+    """
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cache_read_tokens: int = 0
+    cache_write_tokens: int = 0
+    reasoning_tokens: int = 0
+    quality: Quality = Quality.MEASURED
+
+    @property
+    def total_tokens(self) -> int:
+        """Input and output together."""
+        return self.input_tokens + self.output_tokens
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What a usage costs in US dollars; `usd` is None where the price is unknown, never zero for that.
+
+    `source` says whose price it is (`genai-prices`, or the path of a price file), `version` which edition.
+    """
+
+    usd: Decimal | None
+    quality: Quality
+    source: str = ""
+    version: str = ""

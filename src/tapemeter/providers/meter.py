@@ -1,0 +1,62 @@
+"""What a model call asks for, and what its answer used. The contract of every wire protocol's parser."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from decimal import Decimal
+
+    from tapemeter.model import Headers, Usage
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a request asks of a model, known before it leaves.
+
+    `operation` and `provider` are OpenTelemetry's names (`chat`, `openai`). `prompt_chars` is exact. `input_bound`
+    is a number of tokens that the input cannot exceed, by the rule in docs/explanation. `max_output_tokens` is the
+    request's own maximum over all its choices; None where it names none. `streams` says whether it asks for a stream.
+    """
+
+    protocol: str
+    operation: str
+    provider: str
+    model: str | None
+    prompt_chars: int = 0
+    input_bound: int = 0
+    max_output_tokens: int | None = None
+    streams: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What came back. `usage` is never None: it is marked where it was estimated, partial or is unknown.
+
+    `response_chars` counts the text parts as far as they arrived. `error_type` is a kind of error, such as
+    `rate_limit`; None for an answer. `gateway_usd` is a gateway's own figure of the cost.
+    """
+
+    usage: Usage
+    model: str | None = None
+    response_id: str | None = None
+    finish_reasons: tuple[str, ...] = ()
+    response_chars: int = 0
+    tool_calls: int = 0
+    error_type: str | None = None
+    gateway_usd: Decimal | None = None
+
+
+class Watch(Protocol):
+    """Counts the text of one answer while it passes."""
+
+    def feed(self, data: bytes) -> int:
+        """Take the next bytes of the body and return the code points of text so far."""
+
+
+class Provider(Protocol):
+    """A wire protocol."""
+
+    def watch(self, asked: Asked, status: int, headers: Headers) -> Watch:
+        """Return a counter for an answer whose status and headers have arrived."""
