@@ -1,0 +1,157 @@
+"""The state of one answer while it is read, whole or event by event, and what it comes to.
+
+The quality of a usage is
+
+    measured     where the provider gave both figures, for the whole of the answer
+    estimated    where it gave none, or one of them: a token for each four characters, rounded up
+    partial      the same for an answer that ended early: what had arrived is counted, the true figure may be higher
+    unknown      where there was nothing to count
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tapemeter.model import Quality, Usage
+from tapemeter.providers.faults import fault
+from tapemeter.providers.meter import Answered
+from tapemeter.providers.usage import Figures, figures
+from tapemeter.providers.values import compact, money, name
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+    from decimal import Decimal
+
+    from tapemeter.providers.meter import Asked
+    from tapemeter.providers.usage import Spelling
+    from tapemeter.providers.values import Json
+
+WITHOUT_OUTPUT = frozenset({"embeddings", "count_tokens"})
+"""Operations whose answers have neither text nor tokens of their own."""
+
+_CHARS_PER_TOKEN = 4
+_WITHOUT_USAGE = frozenset({"count_tokens"})
+_SUCCESS = 200
+
+
+class Fold:
+    """What has been read of one answer so far; a protocol's reader fills it.
+
+    `chars` are the code points of its text, `reasons` says by the index of a choice why it ended, `error` is a kind
+    of error. `seen` says that there was a JSON object at all, `is_open` that the answer itself says more is to come or
+    would have come, `is_final` that its usage is that of the whole answer even if the body ended early.
+    """
+
+    __slots__ = (
+        "_calls",
+        "_reported",
+        "_spelling",
+        "chars",
+        "error",
+        "is_final",
+        "is_open",
+        "model",
+        "reasons",
+        "response_id",
+        "seen",
+    )
+
+    def __init__(self) -> None:
+        self.chars = 0
+        self.model: str | None = None
+        self.response_id: str | None = None
+        self.reasons: dict[int, str] = {}
+        self.error: str | None = None
+        self.seen = False
+        self.is_open = False
+        self.is_final = False
+        self._calls: set[Hashable] = set()
+        self._reported: Json = {}
+        self._spelling: Spelling | None = None
+
+    def say(self, text: Any) -> None:
+        """Count a text part; whatever is not a text counts nothing."""
+        if isinstance(text, str):
+            self.chars += len(text)
+
+    def show(self, value: Any) -> None:
+        """Count what is text already or else becomes compact JSON; null and an empty object count nothing."""
+        if isinstance(value, str):
+            self.chars += len(value)
+        elif value is not None and value != {}:
+            self.chars += len(compact(value))
+
+    def call(self, key: Hashable) -> bool:
+        """Note a tool call by what tells it from the others; whether it is a new one."""
+        if key in self._calls:
+            return False
+        self._calls.add(key)
+        return True
+
+    def identify(self, value: Json) -> None:
+        """Note which model answers, and the id of the answer; the first word counts."""
+        if self.model is None:
+            self.model = name(value.get("model"))
+        if self.response_id is None:
+            self.response_id = name(value.get("id"))
+
+    def end(self, index: int, reason: Any) -> None:
+        """Note why a choice ended; null says that it has not."""
+        word = name(reason)
+        if word is not None:
+            self.reasons[index] = word
+
+    def report(self, usage: Json, spelling: Spelling) -> None:
+        """Note a usage object; later figures take the place of earlier ones, and null takes the place of none."""
+        self._spelling = spelling
+        self._reported.update((key, value) for key, value in usage.items() if value is not None)
+
+    def fail(self, value: Any) -> None:
+        """Note an error that came in the place of an answer, or in the midst of it."""
+        self.error = self.error or fault(_SUCCESS, value)
+        self.is_open = True
+
+    def answered(self, asked: Asked, *, is_whole: bool, gateway_usd: Decimal | None) -> Answered:
+        """Return what the answer comes to; `is_whole` says that its body ended as it should."""
+        return Answered(
+            usage=self._usage(asked, is_whole=is_whole and not self.is_open),
+            model=self.model,
+            response_id=self.response_id,
+            finish_reasons=tuple(reason for _, reason in sorted(self.reasons.items())),
+            response_chars=self.chars,
+            tool_calls=len(self._calls),
+            error_type=self.error,
+            gateway_usd=money(self._reported.get("cost")) if gateway_usd is None else gateway_usd,
+        )
+
+    def _usage(self, asked: Asked, *, is_whole: bool) -> Usage:
+        if asked.operation in _WITHOUT_USAGE:
+            return Usage()
+        known = Figures() if self._spelling is None else figures(self._reported, self._spelling)
+        output = 0 if asked.operation in WITHOUT_OUTPUT else known.output
+        if known.input is not None and output is not None and (is_whole or self.is_final):
+            return _usage(known, known.input, output, Quality.MEASURED)
+        texts = asked.prompt_chars + self.chars
+        if is_whole and known.input is None and known.output is None and not (self.seen and texts):
+            return Usage(quality=Quality.UNKNOWN)
+        input_ = _tokens(asked.prompt_chars) if known.input is None else known.input
+        if output is None or (output and not is_whole):
+            output = max(output or 0, _tokens(self.chars))
+        return _usage(known, input_, output, Quality.ESTIMATED if is_whole else Quality.PARTIAL)
+
+
+def _usage(known: Figures, input_: int, output: int, quality: Quality) -> Usage:
+    """Return figures of which no part exceeds its whole."""
+    read = min(known.cache_read, input_)
+    return Usage(
+        input_tokens=input_,
+        output_tokens=output,
+        cache_read_tokens=read,
+        cache_write_tokens=min(known.cache_write, input_ - read),
+        reasoning_tokens=min(known.reasoning, output),
+        quality=quality,
+    )
+
+
+def _tokens(chars: int) -> int:
+    return -(-chars // _CHARS_PER_TOKEN)

@@ -1,0 +1,38 @@
+"""OpenAI's embeddings: tokens go in, and none comes out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tapemeter.providers.usage import CHAT
+from tapemeter.providers.wire import Wire
+
+if TYPE_CHECKING:
+    from tapemeter.providers.fold import Fold
+    from tapemeter.providers.prompt import Prompt
+    from tapemeter.providers.values import Json
+
+
+def ask(body: Json, prompt: Prompt) -> None:
+    """Add a request's inputs."""
+    prompt.inputs(body.get("input"))
+
+
+def read(value: Json, fold: Fold) -> None:
+    """Read an answer; its vectors are no text."""
+    if value.get("error"):
+        fold.fail(value)
+    fold.identify(value)
+    usage = value.get("usage")
+    if isinstance(usage, dict):
+        fold.report(usage, CHAT)
+
+
+EMBEDDINGS = Wire(
+    name="openai_embeddings",
+    family="openai",
+    operation="embeddings",
+    ask=ask,
+    read=read,
+    follow=read,
+)
