@@ -1,0 +1,21 @@
+"""Evidence: what happened in a run, one JSON object a line, each chained by its hash to the line before.
+
+    line      what a line is, and its hash
+    layout    which file lies where
+    files     locks, and files that are replaced whole
+    log       writes the events of one process
+    fit       whether an event is what its schema says
+    chain     reads a file and finds where its chain does not hold
+    merge     makes one file of those of several processes, or of several runs
+
+Prompts and responses are in none of it, only sizes and digests.
+"""
+
+from __future__ import annotations
+
+from tapemeter.events.chain import Chain, Finding, read, verify
+from tapemeter.events.line import KINDS
+from tapemeter.events.log import EventLog, new_run_id
+from tapemeter.events.merge import Source, finish, join
+
+__all__ = ["KINDS", "Chain", "EventLog", "Finding", "Source", "finish", "join", "new_run_id", "read", "verify"]
