@@ -18,7 +18,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench import in_process, sessions
+from bench import in_process, ledger, sessions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -39,6 +39,7 @@ def measure(*, quick: bool) -> list[Row]:
             *in_process.entering(folder),
             *in_process.replayed_calls(folder, quick=quick),
             *in_process.loading(folder, quick=quick),
+            *ledger.bookings(folder, quick=quick),
             *sessions.start_up(folder, quick=quick),
             *sessions.empty_tests(folder, quick=quick),
             *sessions.model_calls(folder, quick=quick),

@@ -19,7 +19,7 @@ from bench.timing import Row, per_call, rounds
 from tapemeter import owner as owners
 from tapemeter.cassette import format as cassette_format
 from tapemeter.cassette.mode import Mode
-from tapemeter.session import Session
+from tapemeter.session import Session, new_run
 from tapemeter.settings import CassetteArguments, Settings
 
 if TYPE_CHECKING:
@@ -39,7 +39,8 @@ _VCR_LIMIT = {"uri": 1000, "body": 100}
 @contextmanager
 def replaying(folder: Path) -> Iterator[Session]:
     """Have a session in replay under way."""
-    session = Session(Settings(root=folder, cassette_dir=folder, mode=Mode.REPLAY))
+    settings = Settings(root=folder, cassette_dir=folder, mode=Mode.REPLAY)
+    session = Session(settings, new_run(settings))
     session.start()
     try:
         yield session

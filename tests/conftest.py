@@ -22,7 +22,7 @@ def server() -> Iterator[Loopback]:
 @pytest.fixture(autouse=True)
 def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep the developer's own environment out of the tests."""
-    for name in ("LLM_MODE", "OPENAI_BASE_URL", "ANTHROPIC_BASE_URL"):
+    for name in ("LLM_MODE", "LLM_BUDGET_POLICY", "OPENAI_BASE_URL", "ANTHROPIC_BASE_URL"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("OPENAI_API_KEY", "loopback-key")
     monkeypatch.setenv("ANTHROPIC_API_KEY", "loopback-key")

@@ -8,10 +8,13 @@ The last user message steers it, so that a test says what it wants in the prompt
     slow                     a stream that pauses after the first chunk until `GET /release`
     leak                     an answer that repeats the key it was called with
     endless                  a stream that never ends
+    hang                     no answer, not even its headers, until `GET /release`
+    words 30                 an answer of that many words
 """
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import json
 import re
@@ -116,7 +119,12 @@ class _Handler(BaseHTTPRequestHandler):
                 status = int(failing[1])
                 self._json(status, {"error": {"message": f"asked for {status}", "type": "test", "code": None}})
                 return
+        if prompt == "hang":
+            with contextlib.suppress(TimeoutError):
+                self.loopback.wait_for_release()
         text = f"echo: {prompt} #{number}"
+        if words := re.fullmatch(r"words (\d+)", prompt):
+            text = " ".join(["word"] * int(words[1]))
         if prompt == "leak":
             key = self.headers.get("authorization") or self.headers.get("x-api-key") or ""
             text = f"your key is {key.removeprefix('Bearer ')}"
@@ -134,8 +142,9 @@ class _Handler(BaseHTTPRequestHandler):
             data = gzip.compress(data)
             self.send_header("content-encoding", "gzip")
         self.send_header("content-length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
+        with contextlib.suppress(ConnectionError):  # whoever asked may be gone
+            self.end_headers()
+            self.wfile.write(data)
 
     def _stream(self, prompt: str, events: list[str], *, done: bool) -> None:
         self.send_response(200)

@@ -11,13 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tapemeter.errors import (
+        BudgetStopped,
         CassetteError,
         CassetteFormatError,
         CassetteMiss,
         CassetteTooLargeError,
+        EvidenceError,
         InterceptionError,
         NetworkBlockedError,
         PartialRecording,
+        PolicyError,
         Refusal,
         TapemeterError,
         UnownedCall,
@@ -27,13 +30,16 @@ if TYPE_CHECKING:
     from tapemeter.model import Request, Response
 
 _PLACES = {
+    "BudgetStopped": "errors",
     "CassetteError": "errors",
     "CassetteFormatError": "errors",
     "CassetteMiss": "errors",
     "CassetteTooLargeError": "errors",
+    "EvidenceError": "errors",
     "InterceptionError": "errors",
     "NetworkBlockedError": "errors",
     "PartialRecording": "errors",
+    "PolicyError": "errors",
     "Refusal": "errors",
     "Request": "model",
     "Response": "model",
@@ -44,13 +50,16 @@ _PLACES = {
 }
 
 __all__ = [
+    "BudgetStopped",
     "CassetteError",
     "CassetteFormatError",
     "CassetteMiss",
     "CassetteTooLargeError",
+    "EvidenceError",
     "InterceptionError",
     "NetworkBlockedError",
     "PartialRecording",
+    "PolicyError",
     "Refusal",
     "Request",
     "Response",

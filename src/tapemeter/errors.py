@@ -5,13 +5,16 @@
       CassetteError                       a cassette file
         CassetteFormatError                 is not what it should be, at a line
         CassetteTooLargeError               is beyond the documented bounds
+      PolicyError                         a file of limits or prices is not what it should be, at a line
       InterceptionError                   a client library changed, so calls would be missed
       NetworkBlockedError                 something other than a model call wanted to leave the machine
-    Refusal (BaseException)               a model call was refused; nothing was sent
+      EvidenceError                       events or a report: edited, cut, or not of their schema
+    Refusal (BaseException)               a model call was refused, or cut short
       CassetteMiss                        no unplayed recording answers it
       UnreadableCassette                  its cassette is broken; the CassetteError is the cause
       PartialRecording                    the recording ends where the caller stopped reading back then
       UnownedCall                         it belongs to no test that is running
+      BudgetStopped                       a limit does not hold
 
 A `Refusal` is no `Exception`, so that neither an SDK's retry loop nor an agent's `except Exception` turns
 it into a slow, misleading "connection error". Each class has a `slug` that names its section in
@@ -79,6 +82,20 @@ class CassetteTooLargeError(CassetteError):
     slug = "cassette-too-large"
 
 
+class PolicyError(TapemeterError):
+    """A file of limits or prices is cut, broken or not what its schema says; the message says what is expected.
+
+    `path` is the file; `line` is 1-based, or None where the fault has no place.
+    """
+
+    slug = "policy"
+
+    def __init__(self, problem: str, *, path: str = "", line: int | None = None) -> None:
+        place = f"{path or 'policy'}:{line}" if line is not None else path or "policy"
+        super().__init__(f"{place}: {problem}")
+        self.problem, self.path, self.line = problem, path, line
+
+
 class InterceptionError(TapemeterError):
     """A client library no longer has the shape that interception relies on, so its calls would be missed."""
 
@@ -99,7 +116,7 @@ class NetworkBlockedError(TapemeterError, OSError):
 
 
 class Refusal(_Pickled, BaseException):
-    """A model call was refused before a byte left. The root of all refusals; not an `Exception`."""
+    """A model call was refused before a byte left, or cut short. The root of all refusals; not an `Exception`."""
 
     slug: ClassVar[str] = "refusal"
 
@@ -134,3 +151,31 @@ class UnownedCall(Refusal):
     """A call came from code that no running test started, such as a thread left over from an earlier test."""
 
     slug = "unowned-call"
+
+
+class BudgetStopped(Refusal):
+    """A limit does not hold; the job is STOPPED_BUDGET, and none of its calls goes out any more.
+
+    `test` is the node id (or fixture) that asked, `scope` and `limit` name the limit (`job`, `calls`), `used` is
+    what had been used of it and `value` what it allows: Decimal for money, float for seconds, int for all else.
+    """
+
+    slug = "budget-stopped"
+
+    def __init__(self, message: str, *, test: str, scope: str, limit: str, used: Any, value: Any) -> None:
+        super().__init__(message)
+        self.test, self.scope, self.limit, self.used, self.value = test, scope, limit, used, value
+
+
+class EvidenceError(TapemeterError):
+    """Events or a report are not what they should be: edited, cut, or not of their schema.
+
+    `path` is the file; `line` is 1-based, or None where the fault has no place.
+    """
+
+    slug = "evidence"
+
+    def __init__(self, problem: str, *, path: str = "", line: int | None = None) -> None:
+        place = f"{path or 'events'}:{line}" if line is not None else path or "events"
+        super().__init__(f"{place}: {problem}")
+        self.problem, self.path, self.line = problem, path, line

@@ -18,6 +18,8 @@ from contextvars import ContextVar
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Protocol
 
+from tapemeter.budget.tally import Tally
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
     from tapemeter.cassette.cassette import Cassette
     from tapemeter.cassette.mode import Mode
     from tapemeter.errors import Refusal
+    from tapemeter.job import Job
+    from tapemeter.metering import Meter
     from tapemeter.network import AllowList
     from tapemeter.redact import Redactor
 
@@ -57,6 +61,10 @@ class House(Protocol):
     def root(self) -> Path:
         """The folder that paths in messages are relative to."""
 
+    @property
+    def meter(self) -> Meter:
+        """What books every model call."""
+
 
 class Owner:
     """A test or a fixture of wider scope, with its mode, its cassette and what was refused to it."""
@@ -67,6 +75,7 @@ class Owner:
         *,
         house: House,
         mode: Mode,
+        job: Job,
         cassette: Cassette,
         allowed: AllowList,
         guarded: bool,
@@ -76,6 +85,10 @@ class Owner:
         self.nodeid = nodeid
         self.house = house
         self.mode = mode
+        self.job = job
+        """What its calls are booked on."""
+        self.usage = Tally()
+        """What its own calls used; others may be booked on the same job."""
         self.cassette = cassette
         self.allowed = allowed
         """Hosts that its code may reach: model calls aside, what goes there is none of our business."""

@@ -1,27 +1,32 @@
-"""The composition root: wires settings, redaction, interception, the network guard and the owners of calls."""
+"""The composition root: wires settings, redaction, interception, the network guard, the owners of calls, the run."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tapemeter import intercept
+from tapemeter import budget, intercept
 from tapemeter import owner as owners
+from tapemeter.budget.policy import Policy
 from tapemeter.cassette.cassette import Cassette
 from tapemeter.cassette.match import PARTS, Matcher
 from tapemeter.cassette.mode import Mode
 from tapemeter.cassette.recorded import Recorded
+from tapemeter.events import new_run_id
 from tapemeter.intercept import guard
 from tapemeter.network import AllowList
 from tapemeter.owner import Owner, State
 from tapemeter.redact import Redactor
+from tapemeter.run import MAIN, Place, Run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-    from pathlib import Path
+    from collections.abc import Callable, Iterable, Mapping
 
     from tapemeter.errors import NetworkBlockedError
+    from tapemeter.job import Job
+    from tapemeter.metering import Meter
     from tapemeter.model import Request
     from tapemeter.settings import CassetteArguments, Settings
 
@@ -53,18 +58,16 @@ class Findings:
 class Session:
     """One run: what its owners share, from `start` to `stop`.
 
-    `shared` is a folder in which the processes of a run tell each other what they recorded; None where there is one
-    process. `redact` gives more rules, when they are first needed.
+    `run` is its budget and evidence. `redact` gives more rules, when they are first needed.
     """
 
-    def __init__(
-        self, settings: Settings, redact: Callable[[], Iterable[str]] = tuple, *, shared: Path | None = None
-    ) -> None:
+    def __init__(self, settings: Settings, run: Run, redact: Callable[[], Iterable[str]] = tuple) -> None:
         self.settings = settings
+        self.run = run
         self.findings = Findings()
         self._more_rules = redact
         self._undo: list[Callable[[], None]] = []
-        self._recorded = Recorded(shared)
+        self._recorded = Recorded(run.place.shared)
         self._allowed = AllowList.default().plus(settings.allow_hosts)
 
     @property
@@ -81,6 +84,11 @@ class Session:
     def root(self) -> Path:
         """The folder that paths in messages are relative to."""
         return self.settings.root
+
+    @property
+    def meter(self) -> Meter:
+        """What books every model call."""
+        return self.run.meter
 
     @cached_property
     def redactor(self) -> Redactor:
@@ -107,13 +115,18 @@ class Session:
         nodeid: str,
         path: Path,
         arguments: CassetteArguments,
+        job: Job | str | None = None,
+        group: bool = False,
+        policy: Policy | None = None,
         allowed: AllowList | None = None,
         default_mode: Mode | None = None,
         normalize: Callable[[Request], Request] | None = None,
     ) -> Owner:
         """Return a new owner with its cassette at `path`; nothing is read or made yet.
 
-        `allowed` is what a marker lets it reach; it holds together with what the settings allow.
+        `allowed` is what a marker lets it reach; it holds together with what the settings allow. `job` is what its
+        calls are booked on: one that there is, or the name of one, by default the label; that of a `group` of tests
+        is shared by all who name it. The limits of `policy` hold besides those of the run's.
         """
         mode = self.settings.mode_for(arguments.mode or default_mode)
         cassette = Cassette(path, self._matcher(arguments, normalize), mode=mode, repeat=bool(arguments.repeat))
@@ -121,11 +134,20 @@ class Session:
             label,
             house=self,
             mode=mode,
+            job=self._job(job or label, policy, replays=mode is Mode.REPLAY, group=group),
             cassette=cassette,
             allowed=self._together(allowed),
             guarded=mode is Mode.REPLAY or (allowed is not None and mode is not Mode.OFF),
             nodeid=nodeid,
         )
+
+    def _job(self, job: Job | str, policy: Policy | None, *, replays: bool, group: bool) -> Job:
+        if not isinstance(job, str):
+            if policy is not None:
+                job.tighten(policy)
+            return job
+        limits = self.run.policy if policy is None else self.run.policy.tightened(policy)
+        return self.run.orchestrator.job(job, limits, replays=replays, group=group)
 
     def commit(self, owner: Owner) -> bool:
         """Write what an owner recorded to its cassette; return whether the file changed."""
@@ -178,3 +200,21 @@ class Session:
     def _note_blocked(self, error: NetworkBlockedError) -> None:
         where = error.host if error.port is None else f"{error.host}:{error.port}"
         self.findings.blocked.append((error.test or "no test", where))
+
+
+def new_run(settings: Settings, *, shared: Mapping[str, str] | None = None, process: str = MAIN) -> Run:
+    """Return the run that settings describe; PolicyError where its policy cannot be read.
+
+    `shared` is what the processes of one run have in common: the `folder` and the `run_id`.
+    """
+    policy = Policy("default")
+    if settings.budget_policy is not None:
+        policy = budget.load_policy(settings.budget_policy, settings.root)
+    place = Place(
+        settings.root / settings.report_dir,
+        shared["run_id"] if shared is not None else new_run_id(),
+        process,
+        Path(shared["folder"]) if shared is not None else None,
+    )
+    mode = None if settings.mode is None else settings.mode.value
+    return Run(place, policy=policy, prices=settings.prices, facts={"mode": mode})

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 MODES = ("replay", "record", "live", "off")
 RECORD = ("missing", "all")
-FAIL_ON = ("unplayed",)
+FAIL_ON = ("unplayed", "warning", "unpriced", "stopped")
 
 
 class Source(Enum):
@@ -39,7 +39,8 @@ class Settings:
     """What holds for a whole session.
 
     `mode` is None where none was given: tests that use a marker or fixture of ours replay then. `replay_speed`
-    is None for at once, 1.0 for the recorded pace, 2.0 for twice as fast.
+    is None for at once, 1.0 for the recorded pace, 2.0 for twice as fast. `budget_policy` and `prices` are files,
+    None where there is none; `report_dir` may be relative to the root.
     """
 
     root: Path
@@ -51,6 +52,9 @@ class Settings:
     fail_on: frozenset[str] = frozenset()
     record_failed: bool = False
     redact: tuple[str, ...] = ()
+    report_dir: Path = Path(".tapemeter")
+    budget_policy: Path | None = None
+    prices: Path | None = None
 
     def mode_for(self, marker: Mode | None) -> Mode:
         """Return the mode of a test whose marker names `marker`, or nothing.

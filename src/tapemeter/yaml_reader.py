@@ -10,8 +10,6 @@ import math
 import re
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from tapemeter.errors import CassetteFormatError
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -30,14 +28,22 @@ _WORDS = {"": None, "~": None, "null": None, "true": True, "false": False}
 _FORBIDDEN = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
+class YamlError(ValueError):
+    """The text is not YAML, or more than plain data. `line` is None where the fault has no place."""
+
+    def __init__(self, problem: str, line: int | None) -> None:
+        super().__init__(problem)
+        self.problem, self.line = problem, line
+
+
 def load(text: str, *, first_line: int = 1, lines: dict[Place, int] | None = None) -> Any:
     """Return the one document in `text`, or None where it is empty.
 
     `first_line` is the line of the file on which `text` begins. `lines`, where given, is filled with the line
-    on which each value (in a mapping: its key) begins. Whatever is not plain data is a CassetteFormatError
-    with its line.
+    on which each value (in a mapping: its key) begins. Whatever is not plain data is a YamlError with
+    its line.
     """
-    import yaml  # noqa: PLC0415 - only a cassette that is really parsed pays for it
+    import yaml  # noqa: PLC0415 - only a file that is really parsed pays for it
 
     loader: Any = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
     found: dict[Place, int] = {} if lines is None else lines
@@ -46,14 +52,14 @@ def load(text: str, *, first_line: int = 1, lines: dict[Place, int] | None = Non
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = None if mark is None else first_line + mark.line
-        raise CassetteFormatError(f"this is not YAML: {error.problem or error.context}", line=line) from None
+        raise YamlError(f"this is not YAML: {error.problem or error.context}", line) from None
     except (yaml.YAMLError, UnicodeEncodeError):
         bad = _FORBIDDEN.search(text)
         if bad is None:
-            raise CassetteFormatError("this is not YAML", line=first_line) from None
-        raise CassetteFormatError(
+            raise YamlError("this is not YAML", first_line) from None
+        raise YamlError(
             f"the character U+{ord(bad[0]):04X} must not stand in YAML",
-            line=first_line + text.count("\n", 0, bad.start()),
+            first_line + text.count("\n", 0, bad.start()),
         ) from None
 
 
@@ -74,7 +80,7 @@ class _Reader:
         next(self._events)  # the document ends
         after = next(self._events)
         if type(after).__name__ != "StreamEndEvent":
-            self._refuse(after, "a second document begins; a cassette is one")
+            self._refuse(after, "a second document begins; a file holds one")
         return value
 
     def _value(self, event: Any, place: Place, depth: int) -> Any:
@@ -141,4 +147,4 @@ class _Reader:
         return self._first_line + int(event.start_mark.line)
 
     def _refuse(self, event: Any, problem: str) -> NoReturn:
-        raise CassetteFormatError(problem, line=self._line(event))
+        raise YamlError(problem, self._line(event))

@@ -33,7 +33,7 @@ class Block:
     @property
     def file(self) -> str | None:
         """The file that the block is, where its first line names one."""
-        found = re.match(r"# ([\w/]+\.py)\n", self.code)
+        found = re.match(r"# ([\w/]+\.(?:py|yaml|toml))\n", self.code)
         return found[1] if found else None
 
 

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING
 
 from pages import PAGES
 
-from tapemeter import model, providers
-from tapemeter.cassette import body, encoding, store, volatile, yaml_reader, yaml_writer
+from tapemeter import model, providers, yaml_reader
+from tapemeter.cassette import body, encoding, store, volatile, yaml_writer
+from tapemeter.providers import prompt
 from tapemeter.redact import names, shapes
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 _PASSAGE = re.compile(r"^( *)<!-- generated: (.+?) -->\n(.*?)^ *<!-- end -->$", re.MULTILINE | re.DOTALL)
 _VALUE = re.compile(r"(<!-- value: (\w+) -->)[^|\n]*")
+_BOUNDS = (store, encoding, yaml_reader, yaml_writer, prompt)
+"""The modules whose constants a page may name as a value."""
 _MIB = 1024 * 1024
 _WIDTH = 116
 
@@ -43,7 +46,7 @@ def _passage(found: re.Match[str]) -> str:
 
 
 def _value(name: str) -> str:
-    value = next(vars(module)[name] for module in (store, encoding, yaml_reader, yaml_writer) if name in vars(module))
+    value = next(vars(module)[name] for module in _BOUNDS if name in vars(module))
     return f"{value // _MIB} MiB" if value >= _MIB else f"{value:,}"
 
 

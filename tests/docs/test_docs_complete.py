@@ -17,13 +17,20 @@ from pages import DOCS, PAGES, REFERENCE, ROOT, page, reference
 
 import tapemeter
 from tapemeter import errors, settings
+from tapemeter.budget import policy
+from tapemeter.budget.dimensions import Dimension, Scope
+from tapemeter.budget.stop import Stop
+from tapemeter.budget.tally import Tally
 from tapemeter.cassette import body, mapping, match, mode, store
 from tapemeter.cassette import format as cassette_format
 from tapemeter.cassette.model import Interaction
 from tapemeter.cassette.verify import Kind
 from tapemeter.cli import COMMANDS
-from tapemeter.model import Ending, Request, Response
-from tapemeter.pytest_plugin import fixtures, hookspecs, markers, options
+from tapemeter.model import Ending, Quality, Request, Response
+from tapemeter.outcome import JobState
+from tapemeter.providers import prompt
+from tapemeter.pytest_plugin import budgets, ending, fixtures, hookspecs, markers, options
+from tapemeter.pytest_plugin.active_job import ActiveJob, JobBudget
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -95,15 +102,27 @@ def test_every_kind_of_finding_has_its_row() -> None:
 # Markers, fixtures, hooks
 
 
+LIMITS = [*Dimension, *Scope, "models", "aliases", *policy._CHECKS]
+"""What a marker takes as `**limits`."""
+
+
 def marker_arguments(line: str) -> tuple[str, list[str]]:
     [function] = ast.parse(f"def {line[: line.index('):') + 1]}: ...").body
     assert isinstance(function, ast.FunctionDef)
-    return function.name, [argument.arg for argument in (*function.args.args, *function.args.kwonlyargs)]
+    arguments = [argument.arg for argument in (*function.args.args, *function.args.kwonlyargs)]
+    return function.name, arguments + (LIMITS if function.args.kwarg else [])
+
+
+def test_every_limit_that_is_documented_is_taken() -> None:
+    given: dict[str, Any] = dict.fromkeys(LIMITS)
+    assert policy.from_arguments("here", **given).limits == ()
+    with pytest.raises(errors.UsageError, match="argument 'others'"):
+        policy.from_arguments("here", others=None)
 
 
 @pytest.mark.parametrize(("marker", "arguments"), [marker_arguments(line) for line in markers.LINES])
 def test_every_marker_and_argument_is_documented(marker: str, arguments: list[str]) -> None:
-    assert reference("markers").defined_in(marker) == set(arguments)
+    assert {str(name) for name in reference("markers").defined_in(marker)} == set(map(str, arguments))
 
 
 def test_every_fixture_has_its_section() -> None:
@@ -119,6 +138,11 @@ def test_every_fixture_has_its_section() -> None:
 
 def test_every_attribute_of_the_active_cassette_has_its_row() -> None:
     assert reference("fixtures").defined_in("llm_cassette") == public(fixtures.ActiveCassette) | {"expect_miss()"}
+
+
+def test_every_attribute_of_the_active_job_has_its_row() -> None:
+    documented = {name.partition("(")[0] for name in reference("fixtures").defined_in("llm_job")}
+    assert documented == public(ActiveJob) - {"of_nothing"}
 
 
 def test_every_hook_has_its_section() -> None:
@@ -159,6 +183,58 @@ def test_the_table_of_modes_is_the_one_in_force() -> None:
 
 def test_every_part_of_the_key_has_its_row() -> None:
     assert reference("matching").defined_in("The key") == {*match.PARTS, "header:NAME"}
+
+
+# Budgets
+
+
+def explained(name: str) -> Page:
+    return page(f"docs/explanation/{name}.md")
+
+
+def test_every_dimension_is_explained() -> None:
+    rows = explained("budgets").defined_in("What is counted")
+    assert missing(Dimension, rows) == []
+    for title in ("What a call may use at most", "By how much a limit can be passed"):
+        rows = explained("budgets").defined_in(title)
+        timed = {Dimension.WALL_SECONDS, Dimension.IDLE_STREAM_SECONDS}
+        assert missing(set(Dimension) - timed, rows) == []
+    assert missing(Dimension, rows) == []
+
+
+def test_every_state_of_a_job_is_explained() -> None:
+    assert explained("budgets").defined_in("After a stop") == set(JobState)
+
+
+def test_every_term_of_the_input_bound_is_explained() -> None:
+    terms = [name for name in vars(prompt) if name.startswith("TOKENS_")]
+    assert terms
+    assert [name for name in terms if f"<!-- value: {name} -->" not in explained("budgets").text] == []
+    assert f"{policy.DEFAULT_OUTPUT_TOKENS}" in explained("budgets").section("What a call may use at most")
+
+
+def test_every_quality_of_a_figure_is_explained() -> None:
+    assert explained("evidence").defined_in("How sure a figure is") == set(Quality)
+
+
+def test_every_way_to_treat_an_unknown_price_has_its_row() -> None:
+    rows = page("docs/how-to/budgets.md").defined_in("Models without a price")
+    assert rows - {"unknown_cost"} == set(policy.UnknownCost)
+
+
+def test_every_property_of_a_junit_report_has_its_row() -> None:
+    properties = set(re.findall(r'\("(llm_\w+)"', inspect.getsource(budgets.properties)))
+    assert properties
+    assert page("docs/how-to/gate-ci.md").defined_in("JUnit") == properties
+
+
+def test_every_kind_of_finding_gates_ci() -> None:
+    rows = page("docs/how-to/gate-ci.md").defined_in("What fails a run")
+    assert missing((f"--llm-fail-on={kind}" for kind in settings.FAIL_ON), rows) == []
+
+
+def test_the_exit_code_of_a_run_that_is_out_of_budget_has_its_row() -> None:
+    assert str(ending.OUT_OF_BUDGET) in reference("options").defined_in("Exit codes")
 
 
 # Errors
@@ -237,10 +313,16 @@ def test_every_public_name_is_documented() -> None:
     assert missing(tapemeter.__all__, names) == []
 
 
-@pytest.mark.parametrize("kind", [Request, Response, Interaction], ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize(
+    "kind", [Request, Response, Interaction, Tally, JobBudget, Stop], ids=lambda kind: kind.__name__
+)
 def test_every_attribute_of_a_value_has_its_row(kind: type) -> None:
     rows = reference("python-api").defined_in(kind.__name__)
-    assert {name.partition("(")[0] for name in rows} == public(kind)
+    assert {name.partition("(")[0] for name in rows} == public(kind) | OF_INSTANCES.get(kind, set())
+
+
+OF_INSTANCES = {Tally: set(vars(Tally())) - {name for name in vars(Tally()) if name.startswith("_")}}
+"""Attributes that only instances have."""
 
 
 # The project

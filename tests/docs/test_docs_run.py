@@ -1,7 +1,8 @@
 """The code in the documentation works: every block is valid, and every test in it records and replays.
 
-A Python block whose first line names a file is that file. The files under one heading of the second level belong
-together: they are recorded against a provider on loopback and replayed with the provider gone.
+A Python, YAML or TOML block whose first line names a file is that file. The files under one heading of the second
+level belong together: they are recorded against a provider on loopback and replayed with the provider gone. A block of
+text below them that a comment calls an output is what the replay prints.
 """
 
 from __future__ import annotations
@@ -31,6 +32,15 @@ PROVIDER = "https://api.openai.com/v1"
 """What the documentation shows as the address of the provider."""
 MISS = "output of a miss"
 """The comment before a block that shows what a changed prompt prints."""
+OUTPUT = re.compile(r"output of (?:a stop|the summary)(?:, where `(.+)` is `(.+)`)?")
+"""The comment before a block that shows what budgets print, and what is edited in the files above it for that."""
+_VARYING = (
+    (r"\b\d+T\d+\.\d+Z-[0-9a-f]+", "(run)"),
+    (r"\b[0-9][0-9.e-]* s\b", "(time)"),
+    (r"\bin [0-9.]+s\b", "(time)"),
+    (r"\bat 127\.0\.0\.1\b", "at api.openai.com"),
+)
+"""What no two runs have in common."""
 _EDIT = {"one sentence": "two sentences", "Greet Ada": "Greet Bob"}
 """What a page may say to change in a prompt, so that the block below it is what is printed."""
 
@@ -68,12 +78,13 @@ def test_no_block_has_an_unknown_language() -> None:
 
 @dataclass
 class Scenario:
-    """The files of one section, what it says is written, and the miss it shows."""
+    """The files of one section, what it says is written, and the miss and the other outputs that it shows."""
 
     name: str
     files: dict[str, str] = field(default_factory=dict)
     written: list[str] = field(default_factory=list)
     miss: str = ""
+    outputs: list[Block] = field(default_factory=list)
 
 
 def scenarios() -> list[Scenario]:
@@ -83,11 +94,13 @@ def scenarios() -> list[Scenario]:
         of_page: dict[str, Scenario] = {}
         for block in page.blocks:
             scenario = of_page.setdefault(block.section, Scenario(f"{page.name}: {block.section or 'top'}"))
-            if block.language == "python" and block.file and "docs/reference" not in page.name:
+            if block.file and "docs/reference" not in page.name:
                 assert block.file not in scenario.files, f"{scenario.name} has {block.file} twice"
                 scenario.files[block.file] = block.code
             elif block.language == "text" and re.fullmatch(r"(cassettes/\S+\n)+", block.code):
                 scenario.written = block.code.split()
+            if OUTPUT.fullmatch(block.mark):
+                scenario.outputs.append(block)
         runnable = [each for each in of_page.values() if any(file.startswith("test_") for file in each.files)]
         for block in page.blocks:
             if block.mark == MISS:
@@ -103,6 +116,11 @@ def test_the_main_pages_have_tests_that_run() -> None:
     pages = {scenario.name.partition(":")[0] for scenario in SCENARIOS}
     assert {"README.md", "docs/tutorial.md"} <= pages
     assert sum(page.startswith(DOCS.name + "/how-to/") for page in pages) > 5
+
+
+def test_every_output_that_is_shown_is_checked() -> None:
+    shown = [block for page in PAGES for block in page.blocks if block.mark.startswith("output of")]
+    assert len(shown) == sum(len(scenario.outputs) + bool(scenario.miss) for scenario in SCENARIOS)
 
 
 # What these plugins do at start and end takes longer than the tests.
@@ -176,3 +194,29 @@ def test_a_miss_prints_what_is_shown(scenario: Scenario, project: Project, serve
     printed = replayed.stdout.str().replace(f"{server.url}/v1", PROVIDER)
     shown = [line.strip() for line in scenario.miss.splitlines()]
     assert [line for line in shown if line not in printed] == []
+
+
+@pytest.mark.parametrize(
+    ("scenario", "shown"),
+    [pytest.param(each, block, id=f"{each.name}:{block.line}") for each in SCENARIOS for block in each.outputs],
+)
+def test_a_budget_prints_what_is_shown(scenario: Scenario, shown: Block, project: Project) -> None:
+    project.write(scenario.files)
+    assert project.run("--record-cassettes").ret == 0
+    found = OUTPUT.fullmatch(shown.mark)
+    assert found
+    if found[1]:
+        edited = {name: code.replace(found[1], found[2]) for name, code in scenario.files.items()}
+        assert edited != scenario.files
+        project.write(edited)
+    project.stop_provider()
+
+    printed = project.run("--llm-mode=replay", "--tb=short", "--show-capture=no").stdout.str()
+    assert _settled(shown.code) in _settled(printed)
+
+
+def _settled(text: str) -> str:
+    """Return text without what differs in each run, and without its line breaks."""
+    for pattern, name in _VARYING:
+        text = re.sub(pattern, name, text)
+    return " ".join(text.split())

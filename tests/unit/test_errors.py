@@ -24,6 +24,7 @@ ALL = [*below(TapemeterError), *below(Refusal)]
 FIELDS = {
     errors.CassetteFormatError: {"path": "a.yaml", "line": 7},
     errors.NetworkBlockedError: {"host": "a.example", "port": 443, "test": "test_it"},
+    errors.BudgetStopped: {"test": "test_it", "scope": "job", "limit": "calls", "used": 3, "value": 3},
     errors.CassetteMiss: {"test": "test_it", "cassette": "a.yaml", "changed": ("messages[0].content",)},
 }
 

@@ -23,7 +23,7 @@ from tapemeter.cassette.mode import Mode
 from tapemeter.errors import PartialRecording
 from tapemeter.intercept.httpcore import HttpcoreAdapter
 from tapemeter.model import Ending, Request
-from tapemeter.session import Session
+from tapemeter.session import Session, new_run
 from tapemeter.settings import CassetteArguments, Settings
 
 if TYPE_CHECKING:
@@ -107,7 +107,8 @@ def aread(module: Any) -> list[bytes]:
 @contextmanager
 def running(folder: Path, mode: Mode) -> Iterator[owners.Owner]:
     """Run the block as a test with a cassette in the folder, which is written at the end."""
-    session = Session(Settings(root=folder, cassette_dir=folder, mode=mode))
+    settings = Settings(root=folder, cassette_dir=folder, mode=mode)
+    session = Session(settings, new_run(settings))
     owner = session.owner("test", nodeid="test", path=folder / "it.yaml", arguments=CassetteArguments())
     owners.enter(owner)
     try:

@@ -10,13 +10,16 @@ import pytest
 import tapemeter
 
 NAMES = [
+    "BudgetStopped",
     "CassetteError",
     "CassetteFormatError",
     "CassetteMiss",
     "CassetteTooLargeError",
+    "EvidenceError",
     "InterceptionError",
     "NetworkBlockedError",
     "PartialRecording",
+    "PolicyError",
     "Refusal",
     "Request",
     "Response",

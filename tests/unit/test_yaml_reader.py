@@ -7,8 +7,8 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tapemeter.cassette import yaml_reader
-from tapemeter.errors import CassetteFormatError
+from tapemeter import yaml_reader
+from tapemeter.yaml_reader import YamlError
 
 LAUGHS = "a: &a [x, x]\nb: &b [*a, *a]\nc: &c [*b, *b]\nd: [*c, *c]\n"
 
@@ -19,8 +19,8 @@ def parser(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> N
         monkeypatch.delattr(yaml, "CBaseLoader")
 
 
-def fault(text: str, **options: Any) -> CassetteFormatError:
-    with pytest.raises(CassetteFormatError) as caught:
+def fault(text: str, **options: Any) -> YamlError:
+    with pytest.raises(YamlError) as caught:
         yaml_reader.load(text, **options)
     return caught.value
 
@@ -123,7 +123,7 @@ def test_lines_are_kept_for_every_value() -> None:
 def test_any_text_is_plain_data_or_a_format_fault(text: str) -> None:
     try:
         value = yaml_reader.load(text)
-    except CassetteFormatError:
+    except YamlError:
         return
     assert_json_like(value)
 

@@ -9,7 +9,7 @@ Everything that is counted is a whole number of units, so that sums are exact an
 
 from __future__ import annotations
 
-from decimal import ROUND_CEILING, Decimal
+from decimal import ROUND_CEILING, Context, Decimal
 from enum import Enum, StrEnum
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -56,6 +56,10 @@ _SCALE: Mapping[Dimension, int] = {
 }
 
 
+_EXACT = Context(prec=60)
+"""The program under test may have made its own decimals coarser."""
+
+
 class Unit(Enum):
     """How an amount is written for people."""
 
@@ -67,12 +71,13 @@ class Unit(Enum):
 def to_units(dimension: Dimension, amount: Decimal | float) -> int:
     """Return an amount as whole units, rounded up, so that no rounding ever hides a use."""
     exact = amount if isinstance(amount, Decimal) else Decimal(str(amount))
-    return int((exact * _SCALE.get(dimension, 1)).to_integral_value(rounding=ROUND_CEILING))
+    units = _EXACT.multiply(exact, Decimal(_SCALE.get(dimension, 1)))
+    return int(units.to_integral_value(rounding=ROUND_CEILING, context=_EXACT))
 
 
 def from_units(dimension: Dimension, units: int) -> Decimal:
     """Return units as the exact amount that a policy would name."""
-    return Decimal(units) / _SCALE.get(dimension, 1)
+    return _EXACT.divide(Decimal(units), Decimal(_SCALE.get(dimension, 1)))
 
 
 def unit(dimension: Dimension) -> Unit:
@@ -94,6 +99,17 @@ def shown(dimension: Dimension, units: int) -> str:
             return f"{amount.normalize():f} s"
         case _:
             return f"{units:,}"
+
+
+def natural(dimension: Dimension, units: int) -> int | float | Decimal:
+    """Return an amount as Python code compares it: money as Decimal, seconds as float, all else as int."""
+    match unit(dimension):
+        case Unit.MONEY:
+            return from_units(dimension, units)
+        case Unit.SECONDS:
+            return float(from_units(dimension, units))
+        case _:
+            return units
 
 
 def plain(dimension: Dimension, units: int) -> int | float | str:

@@ -66,7 +66,7 @@ class Cassette:
         self.mode = mode
         self.matcher = matcher
         self._repeat = repeat
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a finaliser may add what another call of the thread was about to
         self._index: _Index | None = None
         self._new: list[Fresh] = []
 

@@ -22,7 +22,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from tapemeter.cassette import yaml_reader, yaml_writer
+from tapemeter import yaml_reader
+from tapemeter.cassette import yaml_writer
 from tapemeter.cassette.mapping import from_mapping, to_mapping
 from tapemeter.errors import CassetteFormatError
 
@@ -72,7 +73,7 @@ class Entry:
         try:
             item = _only(yaml_reader.load(self.text, first_line=self.line, lines=lines), lines)
             return from_mapping(item, edited=False, place=(0,), lines=lines)
-        except CassetteFormatError as error:
+        except (CassetteFormatError, yaml_reader.YamlError) as error:
             raise _fault(error.problem, self.path, error.line or self.line) from None
 
 
@@ -186,7 +187,7 @@ def _load_edited(text: str, start: int, path: str) -> tuple[Entry, ...]:
         document = yaml_reader.load(text, lines=lines)
         interactions = _interactions(document, lines)
         count = _count(document, lines)
-    except CassetteFormatError as error:
+    except (CassetteFormatError, yaml_reader.YamlError) as error:
         raise _fault(error.problem, path, error.line) from None
     _check_count(count, len(interactions), path, lines["end",])
     return _edited_entries(interactions, text, path, lines)

@@ -8,6 +8,7 @@ by sending the same request again and getting an answer. SDKs of the Stainless f
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -20,9 +21,22 @@ RETRYABLE = frozenset({408, 409, 425, 429, *range(500, 600)})
 
 
 def worth_keeping(recorded: Sequence[Fresh]) -> list[Interaction]:
-    """Return what is worth keeping of what a test recorded, in the order in which the calls were issued."""
+    """Return what is worth keeping of what a test recorded, in the order in which the calls were issued.
+
+    An answer that was had by asking again tells of the errors before it.
+    """
     issued = sorted(recorded, key=lambda fresh: fresh.order)
-    return [fresh.interaction for place, fresh in enumerate(issued) if not _overcome(fresh, issued[place + 1 :])]
+    kept: list[Interaction] = []
+    overcome: dict[str, list[int]] = {}
+    for place, fresh in enumerate(issued):
+        interaction = fresh.interaction
+        if _overcome(fresh, issued[place + 1 :]):
+            overcome.setdefault(interaction.key, []).append(interaction.response.status)
+        elif fresh.attempt and interaction.key in overcome:
+            kept.append(replace(interaction, retried=tuple(overcome.pop(interaction.key))))
+        else:
+            kept.append(interaction)
+    return kept
 
 
 def _overcome(error: Fresh, later: Iterable[Fresh]) -> bool:

@@ -14,13 +14,14 @@ from tapemeter.model import Chunk, Ending, Headers, Request, Response
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from tapemeter.cassette.yaml_reader import Place
+    from tapemeter.yaml_reader import Place
 
 _DECIMALS = 6
 """Times are kept to the microsecond."""
 _RECORDED = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
 _LONGEST = 1e9
 _STATUS = range(100, 1000)
+_MOST_RETRIES = 100
 _SHOWN = 80
 """Characters of a wrong value that a message shows."""
 
@@ -33,6 +34,8 @@ def to_mapping(interaction: Interaction) -> dict[str, Any]:
     return {
         "key": interaction.key,
         "recorded": interaction.recorded,
+        **({"issued": _seconds(interaction.issued)} if interaction.issued is not None else {}),
+        **({"retried": list(interaction.retried)} if interaction.retried else {}),
         "request": {
             "method": request.method,
             "url": request.url,
@@ -63,6 +66,8 @@ def from_mapping(value: Any, *, edited: bool, place: Place, lines: dict[Place, i
         return Interaction(
             key="" if edited else key,
             recorded=fields.take("recorded", _recorded),
+            issued=fields.get("issued", _time, None),
+            retried=fields.get("retried", _statuses, ()),
             request=_request(fields.below("request")),
             response=_response(fields.below("response"), edited=edited),
         )
@@ -271,9 +276,19 @@ def _size(value: Any) -> int:
 
 
 def _status(value: Any) -> int:
-    if isinstance(value, int) and value in _STATUS:
+    if isinstance(value, int) and (value in _STATUS or (value == 0 and not isinstance(value, bool))):
         return value
-    return _expected("an HTTP status from 100 to 999")
+    return _expected("an HTTP status from 100 to 999, or 0 where a budget cut the call before one came")
+
+
+def _statuses(value: Any) -> tuple[int, ...]:
+    if (
+        isinstance(value, list)
+        and len(value) <= _MOST_RETRIES
+        and all(isinstance(one, int) and one in _STATUS for one in value)
+    ):
+        return tuple(value)
+    return _expected(f"a list of at most {_MOST_RETRIES} HTTP statuses")
 
 
 def _ending(value: Any) -> Ending:

@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 class Interaction:
     """One recorded exchange.
 
-    `recorded` is UTC to the second, `2026-11-21T04:00:00Z`. `key` is the digest under which the request is
+    `recorded` is UTC to the second, `2026-11-21T04:00:00Z`. `issued` is when the request was issued, in seconds
+    since its test began; None where nobody noted it. `retried` are the statuses of errors that the
+    client overcame by asking again; the program never saw them. `key` is the digest under which the request is
     found again; it is empty where it still has to be computed, as after an edit by hand.
     """
 
@@ -21,6 +23,8 @@ class Interaction:
     response: Response
     recorded: str
     key: str
+    issued: float | None = None
+    retried: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

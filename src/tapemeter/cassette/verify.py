@@ -14,8 +14,9 @@ from functools import partial
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
+from tapemeter import yaml_reader
 from tapemeter.cassette import format as cassette_format
-from tapemeter.cassette import paths, yaml_reader
+from tapemeter.cassette import paths
 from tapemeter.cassette.body import BODY_FIELDS
 from tapemeter.cassette.match import Matcher
 from tapemeter.errors import CassetteFormatError
@@ -26,8 +27,8 @@ if TYPE_CHECKING:
 
     from tapemeter.cassette.format import Entry
     from tapemeter.cassette.model import Interaction
-    from tapemeter.cassette.yaml_reader import Place
     from tapemeter.model import Headers, Response
+    from tapemeter.yaml_reader import Place
 
 _MEND = "replace it by REDACTED or record again, and revoke it if the file was ever shared"
 _VALUE = re.compile(r", got .*(?=; restore the file)", re.DOTALL)
@@ -133,7 +134,7 @@ class Verifier:
         lines: dict[Place, int] = {}
         try:
             yaml_reader.load(entry.text, first_line=entry.line, lines=lines)
-        except CassetteFormatError:
+        except yaml_reader.YamlError:
             lines.clear()  # an edited file may be laid out so that a block does not stand alone
         for place in found:
             reason = self._reason(partial(_exposes, interaction, place))

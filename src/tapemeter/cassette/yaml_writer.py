@@ -13,7 +13,7 @@ import math
 import re
 from typing import Any
 
-from tapemeter.cassette.yaml_reader import MAX_DEPTH, MAX_DIGITS
+from tapemeter.yaml_reader import MAX_DEPTH, MAX_DIGITS
 
 MAX_KEY = 128
 """Characters of the longest key; YAML readers look no further than 1,024 bytes for the end of one."""

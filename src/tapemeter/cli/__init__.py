@@ -31,6 +31,21 @@ COMMANDS = {
             "verify": "check that cassettes are whole and hold no secret",
         },
     ),
+    "policy": (
+        "check files of limits and prices",
+        {
+            "check": "check budget policies and price files, and print the limits that hold",
+        },
+    ),
+    "report": (
+        "read, rebuild, check and join the evidence of runs",
+        {
+            "show": "show what a run used, what it cost and what was stopped",
+            "rebuild": "make the report of a run anew from its events",
+            "verify": "check that nobody has changed the evidence of a run",
+            "merge": "join the runs of CI shards into one",
+        },
+    ),
 }
 """The commands by group, each with its line of help; `cassette ls` lives in `cassette_ls.py`."""
 

@@ -51,10 +51,13 @@ class Hook:
 
 @contextmanager
 def sending(call: Call) -> Iterator[None]:
-    """Hold the network guard open for a call that is being sent, and forget the call if no response comes."""
+    """Hold the network guard open for a call that is being sent, and drop the call if no response comes.
+
+    BudgetStopped takes the place of the client's own error where a deadline was why.
+    """
     try:
         with guard.passing():
             yield
-    except BaseException:
-        exchange.drop(call)
+    except BaseException as error:
+        exchange.drop(call, error)
         raise

@@ -14,7 +14,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from tapemeter import exchange
-from tapemeter.errors import InterceptionError, PartialRecording
+from tapemeter.errors import BudgetStopped, InterceptionError, PartialRecording
+from tapemeter.intercept import deadline
 from tapemeter.intercept.adapter import Hook, sending
 from tapemeter.model import Ending, Request, Response
 
@@ -39,9 +40,11 @@ class HttpcoreAdapter:
     def install(self, module: ModuleType) -> Callable[[], None]:
         """Intercept both pools; InterceptionError where the library no longer sends through them."""
         self._check(module)
+        backend = importlib.import_module(f"{self.module}._backends.sync")
         hooks = [
             Hook(module.ConnectionPool, "handle_request", lambda send: _sync(module, send)),
             Hook(module.AsyncConnectionPool, "handle_async_request", lambda send: _async(module, send)),
+            *deadline.hooks(backend),
         ]
 
         def undo() -> None:
@@ -62,6 +65,11 @@ class HttpcoreAdapter:
                 # Without the optional socksio the SOCKS classes are stand-ins that cannot send.
                 if getattr(getattr(module, name, None), method, send) is not send:
                     raise _missed(module, f"{name}.{method} sends past {pool}.{method}")
+        backend = importlib.import_module(f"{self.module}._backends.sync")
+        for name, method in deadline.WAITS:
+            wait = getattr(getattr(backend, name, None), method, None)
+            if wait is None or "timeout" not in inspect.signature(wait).parameters:
+                raise _missed(module, f"{name}.{method}(timeout=…) is gone, so a deadline could not cut it")
 
 
 class TransportCheck:
@@ -101,7 +109,7 @@ def _sync(module: ModuleType, send: Callable[[Any, Any], Any]) -> Callable[[Any,
             return send(pool, request)
         if call.replay is not None:
             return _played(module, call.replay, _SyncPlayed(module, owner, call.replay))
-        with sending(call):
+        with sending(call), deadline.waiting(call):
             response = send(pool, request)
         exchange.answer(call, response.status, _text_headers(response.headers))
         response.stream = _SyncTee(module, response.stream, call)
@@ -123,8 +131,12 @@ def _async(module: ModuleType, send: Callable[[Any, Any], Awaitable[Any]]) -> Ca
             return await send(pool, request)
         if call.replay is not None:
             return _played(module, call.replay, _AsyncPlayed(module, owner, call.replay))
+        response: Any = None
         with sending(call):
-            response = await send(pool, request)
+            with deadline.scope(call) as scope:
+                response = await send(pool, request)
+            if scope.cancelled_caught:
+                raise module.ReadTimeout("a budget's deadline has come")
         exchange.answer(call, response.status, _text_headers(response.headers))
         response.stream = _AsyncTee(module, response.stream, call)
         return response
@@ -197,6 +209,11 @@ def raise_ending(module: ModuleType, replay: Response) -> None:
             raise module.ReadTimeout("the recorded stream timed out here")
         case Ending.BROKEN:
             raise module.RemoteProtocolError("the recorded connection broke here")
+        case Ending.CUT:
+            raise PartialRecording(
+                f"the recording ends here, after {len(replay.chunks)} chunks: a budget cut the stream when it was "
+                "made, and lets it go on now; record the test again with --record-cassettes=all"
+            )
         case Ending.ABANDONED | Ending.CANCELLED:
             raise PartialRecording(
                 f"the recording ends here, after {len(replay.chunks)} chunks: the caller stopped reading when it was "
@@ -243,7 +260,14 @@ class _AsyncPlayed(_Played):
 def _noting_failure(module: ModuleType, call: Call) -> Iterator[None]:
     """Finish the call with what went wrong while its body was read."""
     try:
-        yield
+        try:
+            yield
+        except (module.TimeoutException, module.NetworkError):
+            exchange.expire(call)
+            raise
+    except BudgetStopped:
+        exchange.finish(call, Ending.CUT)
+        raise
     except module.TimeoutException:
         exchange.finish(call, Ending.TIMEOUT)
         raise
@@ -265,11 +289,20 @@ class _SyncTee:
         self._module, self._stream, self._call = module, stream, call
 
     def __iter__(self) -> Iterator[bytes]:
-        with _noting_failure(self._module, self._call):
-            for data in self._stream:
-                exchange.feed(self._call, data)
-                yield data
-        exchange.finish(self._call, Ending.COMPLETE)
+        try:
+            with _noting_failure(self._module, self._call):
+                chunks = iter(self._stream)
+                while (data := self._next(chunks)) is not None:
+                    exchange.feed(self._call, data)
+                    yield data
+            exchange.finish(self._call, Ending.COMPLETE)
+        except BudgetStopped:
+            self.close()
+            raise
+
+    def _next(self, chunks: Iterator[bytes]) -> bytes | None:
+        with deadline.waiting(self._call):
+            return next(chunks, None)
 
     def close(self) -> None:
         """Close the connection's stream; a body that was not read to its end stays a partial recording."""
@@ -287,11 +320,23 @@ class _AsyncTee:
         self._module, self._stream, self._call = module, stream, call
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        with _noting_failure(self._module, self._call):
-            async for data in self._stream:
-                exchange.feed(self._call, data)
-                yield data
-        exchange.finish(self._call, Ending.COMPLETE)
+        try:
+            with _noting_failure(self._module, self._call):
+                chunks = aiter(self._stream)
+                while (data := await self._next(chunks)) is not None:
+                    exchange.feed(self._call, data)
+                    yield data
+            exchange.finish(self._call, Ending.COMPLETE)
+        except BudgetStopped:
+            await self.aclose()
+            raise
+
+    async def _next(self, chunks: AsyncIterator[bytes]) -> bytes | None:
+        with deadline.scope(self._call) as scope:
+            return await anext(chunks, None)
+        if scope.cancelled_caught:
+            raise self._module.ReadTimeout("a budget's deadline has come")
+        return None
 
     async def aclose(self) -> None:
         """Close the connection's stream; a body that was not read to its end stays a partial recording."""

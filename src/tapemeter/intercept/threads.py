@@ -1,6 +1,6 @@
-"""Lets threads and executors that a test starts belong to the test, as tasks do by themselves.
+"""Lets threads and executors that a test starts belong to the test and its steps, as tasks do by themselves.
 
-A new thread starts with an empty context, so the owner is carried over by hand: into `threading.Thread` when it
+A new thread starts with an empty context, so owner and steps are carried over by hand: into `threading.Thread` when it
 is started, and into each piece of work given to a `ThreadPoolExecutor`, whose threads outlive the test that
 made them.
 """
@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
+from tapemeter import job as jobs
 from tapemeter import owner as owners
 from tapemeter.intercept.adapter import Hook
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def install() -> Callable[[], None]:
-    """Carry the owner into threads and executors; return what undoes it."""
+    """Carry owner and steps into threads and executors; return what undoes it."""
     hooks = [Hook(threading.Thread, "start", _start), Hook(ThreadPoolExecutor, "submit", _submit)]
 
     def undo() -> None:
@@ -35,10 +36,11 @@ def _start(start: Callable[[threading.Thread], None]) -> Callable[[threading.Thr
     def wrapper(thread: threading.Thread) -> None:
         owner = owners.bound()
         if owner is not None:
-            run = thread.run
+            run, steps = thread.run, jobs.current_steps()
 
             def run_owned() -> None:
                 owners.bind(owner)
+                jobs.bind_steps(steps)
                 vars(thread).pop("run", None)  # the thread keeps nothing of ours, nor of a session around ours
                 run()
 
@@ -55,11 +57,14 @@ def _submit(submit: Callable[..., Any]) -> Callable[..., Any]:
         if owner is None:
             return submit(executor, work, *args, **kwargs)
 
+        steps = jobs.current_steps()
+
         def work_owned(*args: Any, **kwargs: Any) -> Any:
-            before = owners.bind(owner)
+            before, outside = owners.bind(owner), jobs.bind_steps(steps)
             try:
                 return work(*args, **kwargs)
             finally:
+                jobs.bind_steps(outside)
                 owners.bind(before)
 
         return submit(executor, work_owned, *args, **kwargs)

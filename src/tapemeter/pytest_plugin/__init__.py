@@ -14,21 +14,35 @@ from tapemeter.pytest_plugin.fixtures import (
     LIFECYCLE,
     _llm_seed,
     block_network,
+    llm_budget_policy,
     llm_cassette,
     llm_cassette_config,
+    llm_job,
+    llm_usage,
 )
 
 if TYPE_CHECKING:
+    from tapemeter.pytest_plugin.ending import Ending
     from tapemeter.pytest_plugin.hooks import Hooks
     from tapemeter.session import Findings, Session
 
-__all__ = ["_llm_seed", "block_network", "llm_cassette", "llm_cassette_config"]
+__all__ = [
+    "_llm_seed",
+    "block_network",
+    "llm_budget_policy",
+    "llm_cassette",
+    "llm_cassette_config",
+    "llm_job",
+    "llm_usage",
+]
 
 SESSION: pytest.StashKey[Session] = pytest.StashKey()
 HOOKS: pytest.StashKey[Hooks] = pytest.StashKey()
 GATHERED: pytest.StashKey[Findings] = pytest.StashKey()
-SHARED: pytest.StashKey[str] = pytest.StashKey()
+SHARED: pytest.StashKey[dict[str, str]] = pytest.StashKey()
+ENDING: pytest.StashKey[Ending] = pytest.StashKey()
 _WORKER_KEY = "tapemeter"
+NOT_RUN = "tapemeter-not-run"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -72,29 +86,41 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     """Take interception and guard down."""
     lifecycle = config.pluginmanager.unregister(name=LIFECYCLE)
     if lifecycle is not None:
+        config.pluginmanager.unregister(name=NOT_RUN)
         lifecycle.session.stop()
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Hand a worker's findings to the controller; judge those that concern several tests."""
+    """Hand a worker's findings to the controller; end the run with its report, and judge what it says."""
     config = session.config
+    lifecycle = config.pluginmanager.get_plugin(LIFECYCLE)
+    if lifecycle is not None:
+        lifecycle.finish()
     if hasattr(config, "workeroutput"):
         if SESSION in config.stash:
+            config.stash[SESSION].run.close()
             config.workeroutput[_WORKER_KEY] = asdict(config.stash[SESSION].findings)
         return
-    findings = _findings(config)
-    if findings is not None and any(findings.shared.values()) and session.exitstatus == pytest.ExitCode.OK:
-        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+    if SESSION not in config.stash and GATHERED not in config.stash:
+        return
+    from tapemeter.pytest_plugin import ending  # noqa: PLC0415 - a session without model calls does not pay for it
+
+    config.stash[ENDING] = ended = ending.end(_session(config), _findings(config), session.exitstatus)
+    session.exitstatus = ended.exit_status
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
-    """Give all xdist workers one folder, in which they tell each other what they recorded."""
+    """Make the xdist workers one run: with one id, and one folder in which they share ledger and recordings."""
     if SHARED not in node.config.stash:
+        from tapemeter.events import new_run_id  # noqa: PLC0415 - see _session
+
         folder = TemporaryDirectory(prefix="tapemeter-")
-        node.config.stash[SHARED] = folder.name
         node.config.add_cleanup(folder.cleanup)
+        session = node.config.stash.get(SESSION, None)
+        run_id = new_run_id() if session is None else session.run.share(Path(folder.name))
+        node.config.stash[SHARED] = {"folder": folder.name, "run_id": run_id}
     node.workerinput[_WORKER_KEY] = node.config.stash[SHARED]
 
 
@@ -109,14 +135,24 @@ def pytest_testnodedown(node: Any) -> None:
         gathered.merge(Findings(**found))
 
 
+def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, str] | None:
+    """Say, in verbose output, what a test recorded."""
+    recorded = dict(report.user_properties) if report.when == "teardown" and report.passed else {}
+    if not str(recorded.get("llm_mode", "")).startswith("record"):
+        return None
+    from tapemeter.pytest_plugin import summary  # noqa: PLC0415 - only while recording
+
+    return "", "", summary.progress(recorded)
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Say what was written, what was refused, and which shared recordings nobody asked for."""
-    findings = _findings(config)
-    if findings is None or not (findings.written or findings.blocked or any(findings.shared.values())):
+    """Say what was written, what was refused, which shared recordings nobody asked for, and what was used."""
+    ended = config.stash.get(ENDING, None)
+    if ended is None or not ended.says_anything:
         return
     from tapemeter.pytest_plugin import summary  # noqa: PLC0415 - most sessions have nothing to say
 
-    summary.write(terminalreporter, findings)
+    summary.write(terminalreporter, ended)
 
 
 def _findings(config: pytest.Config) -> Findings | None:
@@ -129,15 +165,14 @@ def _findings(config: pytest.Config) -> Findings | None:
 
 def _session(config: pytest.Config) -> Session:
     if SESSION not in config.stash:
-        from tapemeter.session import Session  # noqa: PLC0415 - a session without model calls does not pay for it
+        from tapemeter.session import Session, new_run  # noqa: PLC0415 - a session without model calls does not pay
 
         with _usage_errors():
-            shared = getattr(config, "workerinput", {}).get(_WORKER_KEY)
-            config.stash[SESSION] = Session(
-                options.read(config),
-                lambda: _hooks(config).redaction_rules(),
-                shared=None if shared is None else Path(shared),
-            )
+            settings = options.read(config)
+            given = getattr(config, "workerinput", {}).get(_WORKER_KEY) or config.stash.get(SHARED, None)
+            process = getattr(config, "workerinput", {}).get("workerid", "main")
+            run = new_run(settings, shared=given, process=process)
+            config.stash[SESSION] = Session(settings, run, lambda: _hooks(config).redaction_rules())
     return config.stash[SESSION]
 
 
@@ -152,10 +187,12 @@ def _start(config: pytest.Config, session: Session) -> None:
     if config.pluginmanager.has_plugin(LIFECYCLE):
         return
     from tapemeter.pytest_plugin.lifecycle import Lifecycle  # noqa: PLC0415
+    from tapemeter.pytest_plugin.not_run import NotRun  # noqa: PLC0415
 
     with _usage_errors():
         session.start()
     config.pluginmanager.register(Lifecycle(session, _hooks(config)), LIFECYCLE)
+    config.pluginmanager.register(NotRun(session), NOT_RUN)
 
 
 def _hooks(config: pytest.Config) -> Hooks:
@@ -168,10 +205,10 @@ def _hooks(config: pytest.Config) -> Hooks:
 
 
 def _seed(items: list[pytest.Item]) -> None:
-    """Have each test below an overridden llm_cassette_config ask for it first."""
+    """Have each test for which a fixture of ours is overridden ask for it first."""
     for item in items:
         names = getattr(item, "fixturenames", None)
-        if names is not None and _llm_seed.__name__ not in names and markers.has_config(item):
+        if names is not None and _llm_seed.__name__ not in names and markers.overrides(item):
             names.insert(0, _llm_seed.__name__)
 
 
@@ -182,7 +219,7 @@ class _usage_errors:  # noqa: N801 - used as a context manager function
         return None
 
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
-        from tapemeter.errors import InterceptionError, UsageError  # noqa: PLC0415
+        from tapemeter.errors import InterceptionError, PolicyError, UsageError  # noqa: PLC0415
 
-        if isinstance(error, UsageError | InterceptionError):
+        if isinstance(error, UsageError | InterceptionError | PolicyError):
             raise pytest.UsageError(f"tapemeter: {error}") from None

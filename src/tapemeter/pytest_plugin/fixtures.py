@@ -7,13 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tapemeter.pytest_plugin import markers
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from tapemeter.budget.tally import Tally
     from tapemeter.cassette.model import Interaction
     from tapemeter.errors import CassetteMiss, Refusal
     from tapemeter.owner import Owner
+    from tapemeter.pytest_plugin.active_job import ActiveJob
 
 LIFECYCLE = "tapemeter-lifecycle"
 """The name under which the plugin object is registered while it is active."""
@@ -120,9 +124,33 @@ def llm_cassette_config() -> dict[str, Any]:
     return {}
 
 
+@pytest.fixture(scope="session")
+def llm_budget_policy() -> Any:
+    """Override in a module or conftest: returns the path of a policy file, or a mapping, for every test below it."""
+    return None
+
+
+@pytest.fixture
+def llm_job(request: pytest.FixtureRequest) -> ActiveJob:
+    """Give the job of this test: state, stop, usage, budget.remaining, step(name)."""
+    from tapemeter.pytest_plugin.active_job import ActiveJob  # noqa: PLC0415 - only tests that look at their job
+
+    lifecycle, owner = request.config.pluginmanager.get_plugin(LIFECYCLE), _owner(request)
+    if lifecycle is None or owner is None:
+        return ActiveJob.of_nothing(request.node.nodeid)
+    return ActiveJob(owner.job, lifecycle.session.run)
+
+
+@pytest.fixture
+def llm_usage(llm_job: ActiveJob) -> Tally:
+    """Give what the job of this test used so far: calls, input_tokens, cost_usd, by_model, by_step and others."""
+    return llm_job.usage
+
+
 @pytest.fixture
 def _llm_seed(request: pytest.FixtureRequest) -> None:
-    """Apply an overridden llm_cassette_config before the other fixtures of the test run."""
+    """Apply what a module or conftest overrides before the other fixtures of the test run."""
     lifecycle = request.config.pluginmanager.get_plugin(LIFECYCLE)
     if lifecycle is not None and lifecycle.owner_of(request.node) is not None:
-        lifecycle.configure(request.node, request.getfixturevalue("llm_cassette_config"))
+        values = {name: request.getfixturevalue(name) for name in markers.overrides(request.node)}
+        lifecycle.configure(request.node, values)

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-import functools
-import inspect
-from types import MethodType
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tapemeter import owner as owners
+from tapemeter.errors import BudgetStopped
+from tapemeter.outcome import Turn
 from tapemeter.owner import State
-from tapemeter.pytest_plugin import markers, names
+from tapemeter.pytest_plugin import budgets, markers, names
+from tapemeter.pytest_plugin.binding import bound_fixture, bound_function
+from tapemeter.pytest_plugin.refusals import Refusals, is_stop, shorten
 from tapemeter.settings import CassetteArguments
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Mapping
 
-    from tapemeter.errors import Refusal
+    from tapemeter.budget.policy import Policy
+    from tapemeter.job import Job
     from tapemeter.owner import Owner
     from tapemeter.pytest_plugin.hooks import Hooks
     from tapemeter.session import Session
@@ -31,7 +33,8 @@ class Lifecycle:
         self.hooks = hooks
         self._owners: dict[pytest.Item, Owner] = {}
         self._failed: set[pytest.Item] = set()
-        self._shown: set[Refusal] = set()
+        self._skipped: set[pytest.Item] = set()
+        self._refusals = Refusals()
 
     def owner_of(self, item: pytest.Item) -> Owner | None:
         """Return the owner of a running test; None where the test is none of ours."""
@@ -43,14 +46,15 @@ class Lifecycle:
     def pytest_runtest_setup(self, item: pytest.Item) -> Generator[None, object, object]:
         """Open the test's owner before any of its fixtures run; a rerun gets a new one."""
         self._failed.discard(item)
-        if self.session.mode is None and not markers.is_ours(item):
+        self._skipped.discard(item)
+        if not markers.concerns(item, self.session.mode) or self.session.run.stopped is not None:
             return (yield)
         self._owners[item] = owner = self._open(item, CassetteArguments())
-        owners.enter(owner)
+        self._enter(owner)
         try:
             return (yield)
-        except BaseException as error:
-            self._swallowed(self._owners[item], error)  # told with the error, not again at the end
+        except BaseException:
+            self._refusals.hush(self._owners[item])
             raise
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -60,13 +64,19 @@ class Lifecycle:
         if owner is None:
             return (yield)
         owners.bind(owner)
-        with _bound_function(item, owner):
+        with bound_function(item, owner):
             try:
                 result = yield
             except BaseException as error:
-                self._note_swallowed(owner, error)
-                raise
-        self._raise_swallowed(owner)
+                if not self._meets_expectation(item, owner, error):
+                    self._refusals.note(owner, error)
+                    if isinstance(error, BudgetStopped):
+                        shorten(error, self.session.root)
+                    raise
+                result = None
+            else:
+                self._meets_expectation(item, owner, None)
+        self._refusals.raise_swallowed(owner)
         return result
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -79,13 +89,16 @@ class Lifecycle:
         passed = False
         try:
             result = yield
-            self._raise_swallowed(owner)
+            self._refusals.raise_swallowed(owner)
             passed = item not in self._failed
         finally:
             del self._owners[item]
-            self._shown.clear()
+            self._refusals.forget()
             self.session.close(owner, keep=passed or self.session.settings.record_failed)
-        if passed:
+            item.user_properties += budgets.properties(owner)
+            skipped = item in self._skipped
+            self._end(owner.job, Turn.PASSED if passed else Turn.CANCELLED if skipped else Turn.FAILED)
+        if passed and owner.job.stop is None:
             self._judge_unplayed(owner, shared=owner.shared)
         return result
 
@@ -98,7 +111,53 @@ class Lifecycle:
         report = yield
         if report.outcome != "passed" or hasattr(report, "wasxfail"):
             self._failed.add(item)
+            if report.outcome == "skipped" and not hasattr(report, "wasxfail"):
+                self._skipped.add(item)
         return report
+
+    def finish(self) -> None:
+        """End what is still under way, as after an interruption, and the jobs of several tests."""
+        for owner in self._owners.values():
+            self.session.close(owner, keep=False)
+            self._end(owner.job, Turn.CANCELLED)
+        self._owners.clear()
+        failed = frozenset(item.nodeid for item in self._failed - self._skipped)
+        self.session.run.orchestrator.close_groups(failed)
+
+    # Budgets
+
+    def _meets_expectation(self, item: pytest.Item, owner: Owner, error: BaseException | None) -> bool:
+        """Whether a test that expects a stop got it; fails one that got another or none.
+
+        A test that did not end within its time is stopped here.
+        """
+        job = owner.job
+        before = job.stop
+        stop = self.session.run.orchestrator.check_time(job)
+        if stop is not None and before is None:
+            owner.refusals.append(budgets.stopped(owner, stop))
+        expectation = budgets.expectation_of(item)
+        if expectation is None:
+            return False
+        if error is not None and not is_stop(error):
+            return False
+        unmet = expectation.unmet(job)
+        if unmet is not None:
+            self._refusals.hush(owner)
+            raise pytest.fail.Exception(unmet, pytrace=False) from None
+        job.expected_stop = True
+        self._refusals.accept_stops(owner)
+        return True
+
+    def _end(self, job: Job, turn: Turn) -> None:
+        if self.session.run.orchestrator.is_group(job):
+            job.clock.pause()  # until its next test
+        else:
+            self.session.run.orchestrator.close(job, turn)
+
+    def _enter(self, owner: Owner) -> None:
+        owners.enter(owner)
+        self.session.run.orchestrator.enter(owner.job, owner.nodeid)
 
     # One fixture
 
@@ -110,8 +169,8 @@ class Lifecycle:
         trigger = owners.current()
         if trigger is None or trigger.closed:
             return (yield)
-        if fixturedef.scope == "function" or fixturedef.argname == markers.CONFIG_FIXTURE:
-            with _bound_fixture(fixturedef, trigger):
+        if fixturedef.scope == "function" or fixturedef.argname in markers.OVERRIDABLE:
+            with bound_fixture(fixturedef, trigger):
                 result = yield
             if not trigger.closed:  # as it is where this was what configured the test
                 owners.bind(trigger)
@@ -119,37 +178,56 @@ class Lifecycle:
         owner = self._open_fixture(fixturedef, request, trigger)
         # Finalizers run last in, first out: these two embrace the fixture's own.
         fixturedef.addfinalizer(lambda: self._close_fixture(owner))
-        owners.enter(owner)
+        trigger.job.clock.pause()
+        self._enter(owner)
         try:
-            with _bound_fixture(fixturedef, owner):
+            with bound_fixture(fixturedef, owner):
                 result = yield
         except BaseException as error:
-            self._note_swallowed(owner, error)
+            self._refusals.note(owner, error)
             owner.mode = owner.mode if self.session.settings.record_failed else _not_recording(owner)
+            owner.job.outcome.take(Turn.FAILED)
             raise
         finally:
+            owner.job.clock.pause()
             owners.leave(owner, State.IN_USE)
-        fixturedef.addfinalizer(lambda: owners.enter(owner))
-        self._raise_swallowed(owner)
+            trigger.job.clock.resume()
+        fixturedef.addfinalizer(lambda: self._resume(owner))
+        self._refusals.raise_swallowed(owner)
         return result
+
+    def _resume(self, owner: Owner) -> None:
+        owners.enter(owner)
+        owner.job.clock.resume()
 
     def _close_fixture(self, owner: Owner) -> None:
         self.session.close(owner, keep=True)
+        self._end(owner.job, Turn.PASSED)
         self._judge_unplayed(owner, shared=True)
-        self._raise_swallowed(owner)
+        self._refusals.raise_swallowed(owner)
 
     # Owners
 
-    def configure(self, item: pytest.Item, config: dict[str, Any]) -> None:
-        """Replace the owner of a test by one that heeds its `llm_cassette_config`; before any call was made."""
+    def configure(self, item: pytest.Item, values: Mapping[str, Any]) -> None:
+        """Replace the owner of a test by one that heeds the fixtures overridden for it; before any call was made."""
         before = self._owners[item]
-        arguments = markers.config_arguments(config, item.nodeid)
-        self._owners[item] = owner = self._open(item, arguments)
+        arguments = markers.config_arguments(values.get(markers.CONFIG_FIXTURE, {}), item.nodeid)
+        where = f"{markers.POLICY_FIXTURE} of {item.nodeid}"
+        policy = budgets.policy_given(values.get(markers.POLICY_FIXTURE), self.session.root, where)
+        self._owners[item] = owner = self._open(item, arguments, policy, job=before.job)
         owners.leave(before, State.CLOSED)
-        owners.enter(owner)
+        self._enter(owner)
 
-    def _open(self, item: pytest.Item, config: CassetteArguments) -> Owner:
+    def _open(
+        self,
+        item: pytest.Item,
+        config: CassetteArguments,
+        policy: Policy | None = None,
+        *,
+        job: Job | None = None,
+    ) -> Owner:
         arguments = markers.cassette_arguments(item).over(config)
+        group = budgets.job_of(item)
         folder = self.session.settings.cassette_dir
         path = (
             names.of_name(folder, arguments.name) if arguments.name is not None else names.of_test(folder, item.nodeid)
@@ -159,6 +237,9 @@ class Lifecycle:
             nodeid=item.nodeid,
             path=path,
             arguments=arguments,
+            job=job or group,
+            group=group is not None,
+            policy=policy if job is not None else budgets.policy_of(item),
             allowed=markers.allowed_hosts(item),
             normalize=self.hooks.normalizer(item.path),
         )
@@ -175,6 +256,7 @@ class Lifecycle:
             nodeid=trigger.nodeid,
             path=path,
             arguments=CassetteArguments(),
+            job=f"fixture:{fixturedef.scope}.{fixturedef.argname}",
             default_mode=trigger.mode,
             normalize=self.hooks.normalizer(self.session.root / fixturedef.baseid.partition("::")[0]),
         )
@@ -182,30 +264,6 @@ class Lifecycle:
         return owner
 
     # Findings
-
-    def _swallowed(self, owner: Owner, surfaced: BaseException | None = None) -> list[Refusal]:
-        """Return the refusals nobody has been told of; telling is the caller's."""
-        surfacing = _all_within(surfaced)
-        found = [
-            refusal
-            for refusal in owner.refusals
-            if refusal not in self._shown and not any(refusal is error for error in surfacing)
-        ]
-        self._shown.update(owner.refusals)
-        return found
-
-    def _note_swallowed(self, owner: Owner, error: BaseException) -> None:
-        for refusal in self._swallowed(owner, error):
-            error.add_note(f"A model call had been refused before:\n{refusal}")
-
-    def _raise_swallowed(self, owner: Owner) -> None:
-        swallowed = self._swallowed(owner)
-        if swallowed:
-            swallowed[0].add_note(
-                "The refusal did not end the test, so it ends it now. Where a test expects a miss: "
-                "with llm_cassette.expect_miss(): ..."
-            )
-            raise swallowed[0]
 
     def _judge_unplayed(self, owner: Owner, *, shared: bool) -> None:
         if "unplayed" not in self.session.settings.fail_on or not owner.mode.plays:
@@ -231,77 +289,3 @@ def _not_recording(owner: Owner) -> Any:
     from tapemeter.cassette.mode import Mode  # noqa: PLC0415
 
     return Mode.LIVE if owner.mode.records else owner.mode
-
-
-def _all_within(error: BaseException | None) -> list[BaseException]:
-    """Return an error with all that it contains, was caused by, or happened during."""
-    found: list[BaseException] = []
-    waiting = [error]
-    while waiting:
-        one = waiting.pop()
-        if one is None or any(one is known for known in found):
-            continue
-        found.append(one)
-        waiting += [one.__cause__, one.__context__]
-        if isinstance(one, BaseExceptionGroup):
-            waiting += one.exceptions
-    return found
-
-
-class _bound_function:  # noqa: N801 - used as a context manager function
-    """Have a coroutine test bind its owner inside whatever context a plugin runs it in."""
-
-    def __init__(self, item: pytest.Item, owner: Owner) -> None:
-        self._item, self._owner = item, owner
-        self._original: Any = None
-
-    def __enter__(self) -> None:
-        function = getattr(self._item, "obj", None)
-        if inspect.iscoroutinefunction(function):
-            self._original = function
-            self._item.obj = _bind_inside(function, self._owner)  # type: ignore[attr-defined]
-
-    def __exit__(self, *_: object) -> None:
-        if self._original is not None:
-            self._item.obj = self._original  # type: ignore[attr-defined]
-
-
-class _bound_fixture:  # noqa: N801 - used as a context manager function
-    """The same for a fixture that is a coroutine or an async generator."""
-
-    def __init__(self, fixturedef: pytest.FixtureDef[Any], owner: Owner) -> None:
-        self._fixturedef, self._owner = fixturedef, owner
-        self._original: Any = None
-
-    def __enter__(self) -> None:
-        function = self._fixturedef.func
-        if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
-            self._original = function
-            self._fixturedef.func = _bind_inside(function, self._owner)  # type: ignore[misc]
-
-    def __exit__(self, *_: object) -> None:
-        if self._original is not None:
-            self._fixturedef.func = self._original  # type: ignore[misc]
-
-
-def _bind_inside(function: Any, owner: Owner) -> Any:
-    """Return the async function with a first step that binds the owner, of the same kind and signature."""
-    if inspect.ismethod(function):
-        return MethodType(_bind_inside(function.__func__, owner), function.__self__)
-    if inspect.isasyncgenfunction(function):
-
-        @functools.wraps(function)
-        async def generator(*args: Any, **kwargs: Any) -> Any:
-            owners.bind(owner)
-            async for value in function(*args, **kwargs):
-                yield value
-                owners.bind(owner)
-
-        return generator
-
-    @functools.wraps(function)
-    async def coroutine(*args: Any, **kwargs: Any) -> Any:
-        owners.bind(owner)
-        return await function(*args, **kwargs)
-
-    return coroutine

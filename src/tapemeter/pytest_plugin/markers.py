@@ -9,13 +9,21 @@ if TYPE_CHECKING:
 
     import pytest
 
+    from tapemeter.cassette.mode import Mode
     from tapemeter.network import AllowList
     from tapemeter.settings import CassetteArguments
 
 CASSETTE = "llm_cassette"
 NETWORK = "llm_network"
+BUDGET = "llm_budget"
+JOB = "llm_job"
+EXPECT_STOPPED = "expect_stopped_budget"
+OURS = frozenset({CASSETTE, NETWORK, BUDGET, JOB, EXPECT_STOPPED})
 CONFIG_FIXTURE = "llm_cassette_config"
-FIXTURES = frozenset({"llm_cassette", "block_network"})
+POLICY_FIXTURE = "llm_budget_policy"
+OVERRIDABLE = (CONFIG_FIXTURE, POLICY_FIXTURE)
+"""Fixtures that a module or conftest overrides to say something of all tests below it."""
+FIXTURES = frozenset({"llm_cassette", "block_network", "llm_job", "llm_usage"})
 """Fixtures whose use makes a test ours where no mode is given."""
 
 LINES = (
@@ -29,21 +37,36 @@ LINES = (
         "llm_network(allow=[...]): hosts that the test may reach besides loopback; an empty list closes loopback and "
         "unix sockets, too."
     ),
+    (
+        "llm_budget(policy=None, **limits): limits that hold for the test besides those of the run. policy: the path "
+        "of a policy file; limits: dimensions of the job such as calls=3 or cost_usd='0.10', and call=, step=, run= "
+        "with a mapping of dimensions."
+    ),
+    "llm_job(name): book the calls of all tests with this name on one job.",
+    (
+        "expect_stopped_budget(limit=None, scope=None, after_calls=None): pass only if a budget stops the job of the "
+        "test: which limit, of which scope, after how many calls."
+    ),
 )
 
 
 def is_ours(item: pytest.Item) -> bool:
     """Whether a test uses a marker or fixture of ours."""
-    if any(marker.name in {CASSETTE, NETWORK} for marker in item.iter_markers()) or has_config(item):
+    if any(marker.name in OURS for marker in item.iter_markers()) or overrides(item):
         return True
     return not FIXTURES.isdisjoint(getattr(item, "fixturenames", ()))
 
 
-def has_config(item: pytest.Item) -> bool:
-    """Whether an `llm_cassette_config` of a module or conftest concerns a test."""
+def concerns(item: pytest.Item, mode: Mode | None) -> bool:
+    """Whether a session that is in a mode, or in none, concerns itself with a test."""
+    return mode is not None or is_ours(item)
+
+
+def overrides(item: pytest.Item) -> tuple[str, ...]:
+    """Return which of the OVERRIDABLE fixtures a module or conftest overrides for a test."""
     manager = item.session._fixturemanager  # noqa: SLF001 - no public way to see an override
-    found = manager.getfixturedefs(CONFIG_FIXTURE, item)
-    return found is not None and len(found) > 1
+    found = ((name, manager.getfixturedefs(name, item)) for name in OVERRIDABLE)
+    return tuple(name for name, definitions in found if definitions is not None and len(definitions) > 1)
 
 
 def cassette_arguments(item: pytest.Item) -> CassetteArguments:
@@ -52,7 +75,7 @@ def cassette_arguments(item: pytest.Item) -> CassetteArguments:
 
     arguments = CassetteArguments()
     for marker in item.iter_markers(CASSETTE):
-        parsed = CassetteArguments.parse(marker.args, marker.kwargs, _where(item, CASSETTE))
+        parsed = CassetteArguments.parse(marker.args, marker.kwargs, where(item, CASSETTE))
         arguments = arguments.over(parsed)
     return arguments
 
@@ -79,20 +102,25 @@ def allowed_hosts(item: pytest.Item) -> AllowList | None:
     hosts = given[0] if len(given) == 1 and not marker.kwargs.keys() - {"allow"} else None
     if not isinstance(hosts, list | tuple) or not all(isinstance(host, str) for host in hosts):
         raise UsageError(
-            f"{_where(item, NETWORK)} takes one list of hosts; write llm_network(allow=['db.internal:5432']), "
+            f"{where(item, NETWORK)} takes one list of hosts; write llm_network(allow=['db.internal:5432']), "
             "or allow=[] for none"
         )
     try:
         return marker_allow_list(hosts)
     except UsageError as error:
-        raise UsageError(f"{_where(item, NETWORK)}: {error}") from None
+        raise UsageError(f"{where(item, NETWORK)}: {error}") from None
 
 
 def check(item: pytest.Item) -> None:
     """Raise UsageError for the first marker of ours whose arguments are wrong."""
     cassette_arguments(item)
     allowed_hosts(item)
+    if any(marker.name in {BUDGET, JOB, EXPECT_STOPPED} for marker in item.iter_markers()):
+        from tapemeter.pytest_plugin import budgets  # noqa: PLC0415 - only tests that carry such a marker
+
+        budgets.check(item)
 
 
-def _where(item: pytest.Item, marker: str) -> str:
+def where(item: pytest.Item, marker: str) -> str:
+    """Return how messages name a marker of a test."""
     return f"@pytest.mark.{marker} on {item.nodeid}"

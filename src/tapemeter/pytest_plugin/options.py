@@ -53,12 +53,32 @@ def add(parser: pytest.Parser) -> None:
         "--llm-fail-on",
         default="",
         metavar="LIST",
-        help="Findings that fail the run, with commas: unplayed (recordings that no call asked for).",
+        help="Findings that fail the run, with commas: unplayed (recordings that no call asked for), warning (a budget "
+        "that came near its limit), unpriced (calls of unknown price), stopped (jobs that a budget stopped, also where "
+        "that was expected).",
     )
     group.addoption(
         "--llm-record-failed",
         action="store_true",
         help="Keep what was recorded when the test failed, too.",
+    )
+    group.addoption(
+        "--llm-budget-policy",
+        metavar="PATH",
+        help="File with the limits of every test's job and of the run. Also: env LLM_BUDGET_POLICY, ini "
+        "llm_budget_policy.",
+    )
+    group.addoption(
+        "--llm-report-dir",
+        metavar="DIR",
+        help="Folder of the usage events and reports (default: .tapemeter/ at the root). Also: ini llm_report_dir.",
+    )
+    parser.addini("llm_budget_policy", "File with the limits of every test's job and of the run.", default="")
+    parser.addini(
+        "llm_report_dir", "Folder of the usage events and reports, relative to the root.", default=".tapemeter"
+    )
+    parser.addini(
+        "llm_prices", "File with prices and aliases of one's own; read where it exists.", default="llm_prices.yaml"
     )
     parser.addini("llm_mode", "How model calls of every test are answered: replay, record, live or off.")
     parser.addini("llm_cassette_dir", "Folder of the cassettes, relative to the root.", default="cassettes")
@@ -98,7 +118,7 @@ def read(config: pytest.Config) -> Settings:
         Redactor(rules)
     return settings.Settings(
         root=config.rootpath,
-        cassette_dir=_cassette_dir(config),
+        cassette_dir=_folder(config, "llm-cassette-dir"),
         mode=mode,
         mode_source=source,
         allow_hosts=hosts,
@@ -106,15 +126,32 @@ def read(config: pytest.Config) -> Settings:
         fail_on=settings.parse_fail_on(config.getoption("--llm-fail-on")),
         record_failed=config.getoption("--llm-record-failed"),
         redact=rules,
+        report_dir=_folder(config, "llm-report-dir"),
+        budget_policy=_policy(config),
+        prices=_prices(config),
     )
 
 
-def _cassette_dir(config: pytest.Config) -> Path:
-    """Return the folder of the cassettes: an option is relative to where pytest was called, ini to the root."""
-    option = config.getoption("--llm-cassette-dir")
+def _folder(config: pytest.Config, name: str) -> Path:
+    """Return a folder: an option is relative to where pytest was called, ini to the root."""
+    option = config.getoption(f"--{name}")
     if option:
         return Path(os.path.normpath(config.invocation_params.dir / option))
-    return Path(os.path.normpath(config.rootpath / config.getini("llm_cassette_dir")))
+    return Path(os.path.normpath(config.rootpath / config.getini(name.replace("-", "_"))))
+
+
+def _policy(config: pytest.Config) -> Path | None:
+    """Return the policy file; one of the environment is relative to where pytest was called, as an option is."""
+    given = config.getoption("--llm-budget-policy") or os.environ.get("LLM_BUDGET_POLICY")
+    if given:
+        return Path(os.path.normpath(config.invocation_params.dir / given))
+    ini = config.getini("llm_budget_policy")
+    return Path(os.path.normpath(config.rootpath / ini)) if ini else None
+
+
+def _prices(config: pytest.Config) -> Path | None:
+    path = config.rootpath / config.getini("llm_prices")
+    return path if path.is_file() else None
 
 
 def is_plain(config: pytest.Config) -> bool:
@@ -124,7 +161,10 @@ def is_plain(config: pytest.Config) -> bool:
         config.getoption(_RECORD),
         config.getoption("--llm-allow-host"),
         config.getoption("--llm-fail-on"),
+        config.getoption("--llm-budget-policy"),
         os.environ.get("LLM_MODE"),
+        os.environ.get("LLM_BUDGET_POLICY"),
+        config.getini("llm_budget_policy"),
         config.getini("llm_mode"),
         config.getini("llm_allow_hosts"),
         config.getini("llm_redact"),

@@ -1,6 +1,6 @@
 """A suite recorded from a real model replays without it: same outcomes, same bytes, nothing sent.
 
-The suite is under `suite/`; it is an ordinary one, with real clients and nothing of the plugin in it. So
+The suite is under `suite/`; it is an ordinary one, with real clients, and nothing of the plugin in it but budgets. So
 that its files are never collected here, they become `test_<name>.py` only where they run, and `clients.py`
 becomes `conftest.py`.
 """

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from tapemeter.cassette import yaml_reader, yaml_writer
+from tapemeter import yaml_reader
+from tapemeter.cassette import yaml_writer
 from tapemeter.cassette.body import decode_body, encode_body, encode_text
 from tapemeter.errors import CassetteFormatError
 

@@ -28,7 +28,7 @@ RESPONSES = st.builds(
     lambda kind, headers, **fields: Response(headers=(*headers, ("content-type", kind)), **fields),
     kind=TYPES,
     headers=HEADERS,
-    status=st.integers(100, 999),
+    status=st.just(0) | st.integers(100, 999),
     chunks=st.lists(st.builds(Chunk, TIMES, BODIES), max_size=4).map(tuple),
     first_byte=TIMES,
     total=TIMES,
@@ -39,7 +39,13 @@ KEYS = st.sampled_from(["6a1f", "a16f", "123", "null"]) | st.text(
     st.characters(categories=["L", "N", "P", "Zs"]), min_size=1
 )
 INTERACTIONS = st.builds(
-    Interaction, REQUESTS, RESPONSES, st.just("2026-11-21T04:00:00Z"), KEYS.filter(str.isprintable)
+    Interaction,
+    REQUESTS,
+    RESPONSES,
+    st.just("2026-11-21T04:00:00Z"),
+    KEYS.filter(str.isprintable),
+    issued=st.none() | TIMES,
+    retried=st.lists(st.integers(100, 999), max_size=3).map(tuple),
 )
 
 PLAIN = Interaction(

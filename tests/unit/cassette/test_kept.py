@@ -11,12 +11,16 @@ RETRYABLE = [408, 409, 425, 429, 500, 503, 529]
 
 def kept(*calls: str) -> list[str]:
     """Return which of some calls are kept; each is written `<key> <status> <attempt>`, in the order of issue."""
+    return [interaction.recorded for interaction in interactions(*calls)]
+
+
+def interactions(*calls: str) -> list[Interaction]:
     recorded = []
     for order, call in enumerate(calls):
         key, status, attempt = call.split()
         interaction = Interaction(Request("POST", "http://h/"), Response(int(status)), call, key)
         recorded.append(Fresh(interaction, order, int(attempt)))
-    return [interaction.recorded for interaction in worth_keeping(recorded[::-1])]
+    return worth_keeping(recorded[::-1])
 
 
 @pytest.mark.parametrize("status", [200, 204, 302, 400, 401, 404, *RETRYABLE])
@@ -55,3 +59,13 @@ def test_a_final_error_is_not_taken_for_overcome() -> None:
 
 def test_calls_are_kept_in_the_order_of_issue() -> None:
     assert kept("b 200 0", "a 200 0", "c 200 0") == ["b 200 0", "a 200 0", "c 200 0"]
+
+
+def test_an_answer_tells_of_the_errors_that_were_overcome_for_it() -> None:
+    found = interactions("a 429 0", "b 200 0", "a 503 1", "a 200 2", "a 200 0")
+
+    assert [(one.recorded, one.retried) for one in found] == [
+        ("b 200 0", ()),
+        ("a 200 2", (429, 503)),
+        ("a 200 0", ()),
+    ]

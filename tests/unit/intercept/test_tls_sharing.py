@@ -11,7 +11,7 @@ import pytest
 from tapemeter import intercept
 from tapemeter import owner as owners
 from tapemeter.cassette.mode import Mode
-from tapemeter.session import Session
+from tapemeter.session import Session, new_run
 from tapemeter.settings import CassetteArguments, Settings
 
 if TYPE_CHECKING:
@@ -28,7 +28,8 @@ def _hooked() -> Iterator[None]:
 
 @contextmanager
 def running(folder: Path, mode: Mode) -> Iterator[None]:
-    session = Session(Settings(root=folder, cassette_dir=folder, mode=mode))
+    settings = Settings(root=folder, cassette_dir=folder, mode=mode)
+    session = Session(settings, new_run(settings))
     owner = session.owner("test", nodeid="test", path=folder / "it.yaml", arguments=CassetteArguments())
     owners.enter(owner)
     try:

@@ -1,0 +1,107 @@
+"""The job of the running test, as the `llm_job` fixture gives it."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from tapemeter.budget.dimensions import Dimension, Scope, natural, to_units
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from contextlib import AbstractContextManager
+
+    from tapemeter.budget.policy import Limit
+    from tapemeter.budget.stop import Stop
+    from tapemeter.budget.tally import Tally
+    from tapemeter.job import Job, StepRun
+    from tapemeter.run import Run
+
+
+class ActiveJob:
+    """What a test can ask of its job."""
+
+    def __init__(self, job: Job, run: Run) -> None:
+        self._job, self._run = job, run
+
+    @classmethod
+    def of_nothing(cls, name: str) -> ActiveJob:
+        """Return the job of a test with which nothing is done, as in mode off: it counts nothing."""
+        from pathlib import Path  # noqa: PLC0415 - mode off is rare
+
+        from tapemeter.budget.policy import Policy  # noqa: PLC0415
+        from tapemeter.run import Place, Run  # noqa: PLC0415
+
+        run = Run(Place(Path(), "none"), policy=Policy("none"), prices=None, facts={})
+        return cls(run.orchestrator.job(name, run.policy, replays=False), run)
+
+    def __repr__(self) -> str:
+        return f"<llm_job {self.name} {self.state}>"
+
+    @property
+    def name(self) -> str:
+        """The test's node id, or the name that a llm_job marker gives."""
+        return self._job.name
+
+    @property
+    def state(self) -> str:
+        """PENDING, RUNNING, COMPLETED, FAILED, STOPPED_BUDGET or CANCELLED."""
+        return self._job.outcome.state.value
+
+    @property
+    def stop(self) -> Stop | None:
+        """Why a budget stopped the job: limit, scope, used, value, asked, call, after_calls; None where none did."""
+        return self._job.stop
+
+    @property
+    def usage(self) -> Tally:
+        """What the job used so far."""
+        return self._job.usage
+
+    @property
+    def budget(self) -> JobBudget:
+        """The job's own limits, and what is left of them."""
+        return JobBudget(self._job, self._run)
+
+    def step(self, name: str) -> AbstractContextManager[StepRun]:
+        """Have the calls of a block belong to a step; steps in one another are joined by `/`."""
+        return self._run.orchestrator.step(self._job, name)
+
+
+class JobBudget:
+    """The limits of a job's scope that hold for every call of it."""
+
+    def __init__(self, job: Job, run: Run) -> None:
+        self._job, self._run = job, run
+
+    def __repr__(self) -> str:
+        return f"<budget {dict(self.remaining)}>"
+
+    @property
+    def limits(self) -> Mapping[str, Any]:
+        """The limits by dimension: Decimal for money, float for seconds, int for all else."""
+        return MappingProxyType({limit.dimension.value: _natural(limit, limit.value) for limit in self._limits()})
+
+    @property
+    def remaining(self) -> Mapping[str, Any]:
+        """What is left of each, with what is set aside for calls under way taken off; never below zero."""
+        return MappingProxyType({limit.dimension.value: self._left(limit) for limit in self._limits()})
+
+    def _limits(self) -> list[Limit]:
+        return [
+            limit
+            for limit in self._job.plan.policy.limits
+            if limit.scope is Scope.JOB and not limit.selector and limit.dimension is not Dimension.IDLE_STREAM_SECONDS
+        ]
+
+    def _left(self, limit: Limit) -> Any:
+        if limit.dimension is Dimension.WALL_SECONDS:
+            taken = to_units(limit.dimension, max(0.0, self._job.clock.now()))
+        else:
+            balance = self._run.ledger.balance(self._job.account)
+            taken = balance.used.get(limit.dimension, 0) + balance.reserved.get(limit.dimension, 0)
+        return _natural(limit, max(0, limit.value - taken))
+
+
+def _natural(limit: Limit, units: int) -> Any:
+    return natural(limit.dimension, units)

@@ -1,0 +1,204 @@
+"""One run: its budget, its clock, its evidence, and the report at its end.
+
+Nothing is opened, and no folder made, before the first model call. Where several processes run tests, each has a run
+of the same id; they share a ledger, write evidence of their own, and one of them finishes it for all.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import threading
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from tapemeter.budget.dimensions import Scope, plain
+from tapemeter.clock import RunClock
+from tapemeter.metering import RUN, Gate, Meter
+from tapemeter.orchestrator import Orchestrator
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from tapemeter.budget.ledger import Ledger
+    from tapemeter.budget.policy import Policy
+    from tapemeter.events import EventLog
+    from tapemeter.pricing import Prices
+
+_LEDGER = "ledger.sqlite"
+MAIN = "main"
+"""The process that finishes a run."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a run keeps what it writes, and which of its processes this one is.
+
+    `shared` is a folder for what its processes share while they run; None where there is one process.
+    """
+
+    report_dir: Path
+    run_id: str
+    process: str = MAIN
+    shared: Path | None = None
+
+    @property
+    def folder(self) -> Path:
+        """The folder of the run's evidence."""
+        return self.report_dir / "runs" / self.run_id
+
+
+class Run:
+    """A run as one process sees it."""
+
+    def __init__(self, place: Place, *, policy: Policy, prices: Path | None, facts: Mapping[str, Any]) -> None:
+        self.place = place
+        self.policy = policy
+        """The limits that hold for every job."""
+        self.clock = RunClock()
+        self._prices = prices
+        self._facts = dict(facts)
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """The ledger: in memory for one process, in a file for several."""
+        if self.place.shared is None:
+            from tapemeter.budget.memory_ledger import MemoryLedger  # noqa: PLC0415 - see the module's docstring
+
+            return MemoryLedger()
+        from tapemeter.budget.sqlite_ledger import SqliteLedger  # noqa: PLC0415
+
+        return SqliteLedger(self.place.shared / _LEDGER)
+
+    @cached_property
+    def prices(self) -> Prices:
+        """The prices, with the overrides of the project's price file."""
+        from tapemeter import documents, schemas  # noqa: PLC0415 - as above
+        from tapemeter.pricing import Overrides, Prices  # noqa: PLC0415
+
+        if self._prices is None:
+            return Prices()
+        document = documents.load(self._prices, schemas.PRICES, source=self._prices.name)
+        return Prices(Overrides.parse(document.value, document.source, document.line))
+
+    @cached_property
+    def evidence(self) -> Evidence:
+        """The evidence of this process."""
+        from tapemeter.events import EventLog  # noqa: PLC0415 - as above
+
+        log = EventLog(self.place.folder, run_id=self.place.run_id, process=self.place.process)
+        return Evidence(log, self._preamble)
+
+    @cached_property
+    def gate(self) -> Gate:
+        """What holds calls to the limits."""
+        return Gate(ledger=self.ledger, sink=self.evidence, run=self.clock)
+
+    @cached_property
+    def meter(self) -> Meter:
+        """What books every call."""
+        return Meter(gate=self.gate, prices=self.prices, sink=self.evidence)
+
+    @cached_property
+    def orchestrator(self) -> Orchestrator:
+        """What runs the jobs."""
+        shared = self.place.shared is not None
+        return Orchestrator(gate=self.gate, sink=self.evidence, clock=self.clock, shared=shared)
+
+    def share(self, folder: Path) -> str:
+        """Have other processes take part, before any call was made; return the run's id."""
+        self.place = replace(self.place, shared=folder)
+        return self.place.run_id
+
+    @property
+    def stopped(self) -> str | None:
+        """Why the whole run is out of budget, None while it is not."""
+        shared = self.place.shared
+        known = "ledger" in vars(self) or (shared is not None and (shared / _LEDGER).exists())
+        return self.ledger.stopped(RUN) if known else None
+
+    def close(self) -> None:
+        """Close this process's files."""
+        if "evidence" in vars(self):
+            self.evidence.close()
+        if "ledger" in vars(self):
+            self.ledger.close()
+
+    def finish(self, *, guard: str, reason: str | None) -> dict[str, Any] | None:
+        """End the run for all its processes and return its report; None where no process made a call.
+
+        EvidenceError where the report, or a line that it is made of, is not what its schema says.
+        """
+        if not self.evidence.written and not (self.place.folder.is_dir() and any(self.place.folder.iterdir())):
+            return None
+        for note in self.ledger.lapse():
+            self.evidence.write("lapsed", json.loads(note))
+        seconds = self.clock.replayed if self._facts.get("mode") == "replay" else self.clock.passed
+        self.evidence.write(
+            "end",
+            {
+                "limits": self.orchestrator.run_limits(self.policy, seconds),
+                "wall_seconds": round(self.clock.passed, 6),
+                "guard": guard,
+                "reason": reason,
+                "workers": sorted(path.name for path in self.place.folder.iterdir()),
+            },
+        )
+        self.close()
+        from tapemeter import report  # noqa: PLC0415 - only a run that made calls has one
+
+        return report.write(self.place.folder)
+
+    def _preamble(self) -> dict[str, Any]:
+        from importlib.metadata import version  # noqa: PLC0415 - slow, and only for evidence
+
+        policy = self.policy
+        return {
+            **self._facts,
+            "versions": {
+                "tapemeter": version("pytest-tapemeter"),
+                "python": platform.python_version(),
+                "genai_prices": version("genai-prices"),
+                **self._facts.get("versions", {}),
+            },
+            "limits": [
+                {
+                    "scope": limit.scope.value,
+                    "dimension": limit.dimension.value,
+                    "limit": plain(limit.dimension, limit.value),
+                    "source": limit.source,
+                    **({"model": limit.model} if limit.model is not None else {}),
+                    **({"alias": limit.alias} if limit.alias is not None else {}),
+                }
+                for limit in policy.limits
+                if limit.scope is Scope.RUN
+            ],
+            "warn_at": None if policy.warn_at is None else str(policy.warn_at),
+            "on_stop": None if policy.on_stop is None else policy.on_stop.value,
+            "unknown_cost": None if policy.unknown_cost is None else policy.unknown_cost.value,
+        }
+
+
+@dataclass
+class Evidence:
+    """An event log whose first line says what run it is of."""
+
+    log: EventLog
+    preamble: Any
+    written: bool = False
+    _lock: Any = field(default_factory=threading.RLock)
+
+    def write(self, kind: str, fields: Mapping[str, Any]) -> None:
+        """Append an event."""
+        if not self.written:
+            with self._lock:
+                if not self.written:
+                    self.log.write("run", self.preamble())
+                    self.written = True
+        self.log.write(kind, fields)
+
+    def close(self) -> None:
+        """Close the file."""
+        self.log.close()
