@@ -10,6 +10,7 @@ The last user message steers it, so that a test says what it wants in the prompt
     endless                  a stream that never ends
     hang                     no answer, not even its headers, until `GET /release`
     words 30                 an answer of that many words
+    usage 100 50             an answer that says how many tokens it read and wrote, at the end of a stream as well
 """
 
 from __future__ import annotations
@@ -125,14 +126,17 @@ class _Handler(BaseHTTPRequestHandler):
         text = f"echo: {prompt} #{number}"
         if words := re.fullmatch(r"words (\d+)", prompt):
             text = " ".join(["word"] * int(words[1]))
+        told = re.fullmatch(r"usage (\d+) (\d+)", prompt)
+        usage = (int(told[1]), int(told[2])) if told else (5, 7)
         if prompt == "leak":
             key = self.headers.get("authorization") or self.headers.get("x-api-key") or ""
             text = f"your key is {key.removeprefix('Bearer ')}"
         anthropic = self.path.endswith("/messages")
         if body.get("stream"):
-            self._stream(prompt, _events(text, anthropic=anthropic), done=not anthropic)
+            events = _message_events(text, usage) if anthropic else _completion_events(text, usage if told else None)
+            self._stream(prompt, events, done=not anthropic)
         else:
-            self._json(200, _message(text) if anthropic else _completion(text, number))
+            self._json(200, _message(text, usage) if anthropic else _completion(text, number, usage))
 
     def _json(self, status: int, value: Any) -> None:
         data = json.dumps(value).encode()
@@ -181,7 +185,7 @@ def _prompt(body: dict[str, Any]) -> str:
     return str(content)
 
 
-def _completion(text: str, number: int) -> dict[str, Any]:
+def _completion(text: str, number: int, usage: tuple[int, int]) -> dict[str, Any]:
     message = {"role": "assistant", "content": text}
     return {
         "id": f"chatcmpl-{number}",
@@ -189,11 +193,15 @@ def _completion(text: str, number: int) -> dict[str, Any]:
         "created": 1,
         "model": "loopback-1",
         "choices": [{"index": 0, "finish_reason": "stop", "message": message}],
-        "usage": {"prompt_tokens": 5, "completion_tokens": 7, "total_tokens": 12},
+        "usage": _completion_usage(usage),
     }
 
 
-def _message(text: str) -> dict[str, Any]:
+def _completion_usage(usage: tuple[int, int]) -> dict[str, int]:
+    return {"prompt_tokens": usage[0], "completion_tokens": usage[1], "total_tokens": sum(usage)}
+
+
+def _message(text: str, usage: tuple[int, int]) -> dict[str, Any]:
     return {
         "id": "msg_1",
         "type": "message",
@@ -202,30 +210,40 @@ def _message(text: str) -> dict[str, Any]:
         "content": [{"type": "text", "text": text}],
         "stop_reason": "end_turn",
         "stop_sequence": None,
-        "usage": {"input_tokens": 5, "output_tokens": 7},
+        "usage": {"input_tokens": usage[0], "output_tokens": usage[1]},
     }
 
 
-def _events(text: str, *, anthropic: bool) -> list[str]:
-    words = re.findall(r"\S+\s*", text)
-    if not anthropic:
-        chunks = []
-        for place, word in enumerate(words):
-            delta = {"role": "assistant", "content": word} if place == 0 else {"content": word}
-            chunks.append({"choices": [{"index": 0, "delta": delta, "finish_reason": None}]})
-        chunks.append({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})
-        base = {"id": "chatcmpl-s", "object": "chat.completion.chunk", "created": 1, "model": "loopback-1"}
-        return [f"data: {json.dumps({**base, **chunk})}\n\n" for chunk in chunks]
-    start = {**_message(""), "content": [], "stop_reason": None}
+def _words(text: str) -> list[str]:
+    return re.findall(r"\S+\s*", text)
+
+
+def _completion_events(text: str, usage: tuple[int, int] | None) -> list[str]:
+    chunks: list[dict[str, Any]] = []
+    for place, word in enumerate(_words(text)):
+        delta = {"role": "assistant", "content": word} if place == 0 else {"content": word}
+        chunks.append({"choices": [{"index": 0, "delta": delta, "finish_reason": None}]})
+    chunks.append({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})
+    if usage is not None:
+        chunks.append({"choices": [], "usage": _completion_usage(usage)})
+    base = {"id": "chatcmpl-s", "object": "chat.completion.chunk", "created": 1, "model": "loopback-1"}
+    return [f"data: {json.dumps({**base, **chunk})}\n\n" for chunk in chunks]
+
+
+def _message_events(text: str, usage: tuple[int, int]) -> list[str]:
+    start = {**_message("", usage), "content": [], "stop_reason": None}
     events: list[dict[str, Any]] = [
         {"type": "message_start", "message": start},
         {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
-        *({"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": word}} for word in words),
+        *(
+            {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": word}}
+            for word in _words(text)
+        ),
         {"type": "content_block_stop", "index": 0},
         {
             "type": "message_delta",
             "delta": {"stop_reason": "end_turn", "stop_sequence": None},
-            "usage": {"output_tokens": 7},
+            "usage": {"output_tokens": usage[1]},
         },
         {"type": "message_stop"},
     ]
