@@ -53,6 +53,8 @@ class CallRecord:
     began: float
     """When its first attempt was issued, on the job's clock."""
     attempts: int = 0
+    let_through: bool = False
+    """Whether any attempt at it was."""
 
 
 class Job:
@@ -70,8 +72,10 @@ class Job:
         self.expected_stop = False
         """Whether a test of it expects that a budget stops it."""
         self.disagreement: str | None = None
-        self.answered = 0
-        """Calls that were answered, or at least sent."""
+        self.calls_let_through = 0
+        """Calls that were sent or played, or are about to be."""
+        self.gate = threading.RLock()
+        """Held while it is decided on a call."""
         self.touched = False
         """Whether it ever made a call; a job that did not leaves no evidence."""
         self.step_limits: list[dict[str, Any]] = []
@@ -143,6 +147,18 @@ class Job:
             attempt = record.attempts
             record.attempts += 1
             return record, attempt
+
+    def let_through(self, record: CallRecord) -> None:
+        """Count a call that no limit refuses; further attempts at it count no more."""
+        with self._lock:
+            self.calls_let_through += not record.let_through
+            record.let_through = True
+
+    def hold_back(self, record: CallRecord) -> None:
+        """Count a call no longer that no limit refused, but that has no recording."""
+        with self._lock:
+            self.calls_let_through -= record.let_through
+            record.let_through = False
 
     def retryable(self, digest: bytes, record: CallRecord) -> None:
         """Note that an attempt failed in a way that clients retry."""

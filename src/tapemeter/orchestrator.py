@@ -134,7 +134,7 @@ class Orchestrator:
                     asked_units=0,
                     call="",
                     call_id=None,
-                    after_calls=job.answered,
+                    after_calls=job.calls_let_through,
                 )
                 job.touched = True
                 self._gate.end(job, stop, step=step, test=job.tests[-1] if job.tests else None, model=None)

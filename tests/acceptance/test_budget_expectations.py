@@ -73,9 +73,9 @@ INSTEAD = {
         "calls=1",
         '"prompt_chars"',
         (
-            "expected a budget to stop the job (limit prompt_chars), but it was stopped by the job's calls limit after 1 "
-            "calls: stopped by budget: the job's calls limit of 1 (from @pytest.mark.llm_budget on test_it.py::test_one) "
-            "does not hold: *"
+            "expected a budget to stop the job (limit prompt_chars), but it was stopped by the job's calls limit "
+            "after 1 calls: stopped by budget: the job's calls limit of 1 (from @pytest.mark.llm_budget on "
+            "test_it.py::test_one) does not hold: *"
         ),
     ),
     "another scope": (
@@ -87,8 +87,8 @@ INSTEAD = {
         "calls=1",
         '"calls", after_calls=0',
         (
-            "expected a budget to stop the job (limit calls, after 0 calls), but it was stopped by the job's calls limit "
-            "after 1 calls: *"
+            "expected a budget to stop the job (limit calls, after 0 calls), but it was stopped by the job's calls "
+            "limit after 1 calls: *"
         ),
     ),
 }
@@ -305,9 +305,10 @@ def test_one():
     result.stdout.fnmatch_lines(
         [
             (
-                "stopped by budget: the job's calls limit of 1 (from @pytest.mark.llm_budget on test_it.py::test_one) does "
-                "not hold: 1 used, 1 more asked by call 2, chat with loopback-1 at 127.0.0.1, which was refused before it "
-                "was sent; to let it through, raise job.calls there to 2 or more"
+                "stopped by budget: the job's calls limit of 1 (from @pytest.mark.llm_budget on "
+                "test_it.py::test_one) does not hold: 1 used, 1 more asked by call 2, chat with loopback-1 at "
+                "127.0.0.1, which was refused before it was sent; to let it through, raise job.calls there to 2 or "
+                "more"
             ),
             "Where a test expects a stop: @pytest.mark.expect_stopped_budget",
         ]

@@ -40,10 +40,10 @@ def aread(prompt):
 @pytest.mark.parametrize(
     ("prompt", "limit"),
     [
-        ("slow", "wall_seconds=0.3"),
-        ("slow", "call={'wall_seconds': 0.3}"),
+        ("slow", "wall_seconds=0.8"),
+        ("slow", "call={'wall_seconds': 0.8}"),
         ("slow", "idle_stream_seconds=0.3"),
-        ("hang", "wall_seconds=0.3"),
+        ("hang", "wall_seconds=0.8"),
         ("words 40", "response_chars=60"),
         ("words 40", "total_chars=60"),
     ],

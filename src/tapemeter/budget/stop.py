@@ -29,7 +29,7 @@ class Stop:
     """The call in words: `call 3, chat with gpt-4o at api.openai.com`; empty where the job ended between calls."""
     call_id: str | None
     after_calls: int
-    """Calls of the job that had been answered by then."""
+    """Calls of the job that had been let through before it."""
     remedy: str = ""
     """Why, and what to do, where raising the limit is not the way."""
 

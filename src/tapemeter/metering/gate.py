@@ -53,6 +53,11 @@ class Gate:
         """
         if attempt.job.stop is not None:
             return _refusal(attempt, attempt.job.stop)
+        # One at a time in a job, so that what was let through before a stop is the same in every replay.
+        with attempt.job.gate:
+            return self._reserve(attempt, amounts, end, pause)
+
+    def _reserve(self, attempt: Attempt, amounts: Amounts, end: float | None, pause: float) -> BudgetStopped | None:
         accounts = [
             Account(booking.account, {d: limit.value for d, limit in booking.slot.counted.items()})
             for booking in attempt.bookings
@@ -73,6 +78,7 @@ class Gate:
             self.release(attempt)
             booking, limit, used, asked = late
             return self.stop(attempt, limit, stops.REFUSED, used=used, asked=asked)
+        attempt.job.let_through(attempt.record)
         return None
 
     def _too_late(self, attempt: Attempt, end: float | None, pause: float) -> tuple[Booking, Limit, int, int] | None:
@@ -173,8 +179,7 @@ class Gate:
             asked_units=asked,
             call=attempt.words,
             call_id=attempt.record.id,
-            # The call itself counts as answered once an attempt at it has been booked.
-            after_calls=job.answered - (what is stops.TRIPPED or attempt.number > 0),
+            after_calls=job.calls_let_through - attempt.record.let_through,
             remedy=remedy,
         )
         self.end(job, stop, step=attempt.step, test=attempt.caller.nodeid, model=attempt.asked.model)

@@ -145,6 +145,7 @@ class Meter:
         if stopped is not None:
             return stopped
         self.gate.release(attempt)
+        attempt.job.hold_back(attempt.record)
         attempt.settled = True
         self._write(attempt, "missed")
         return None
@@ -226,7 +227,6 @@ class Meter:
         job.usage.add(used, model=attempt.asked.model, step=attempt.step, priced=priced)
         for step in attempt.steps:
             step.usage.add(used, model=attempt.asked.model, step=None, priced=priced)
-        job.answered += attempt.number == 0
         self._write(attempt, outcome, answer)
         self._warn(attempt, balances)
         return balances

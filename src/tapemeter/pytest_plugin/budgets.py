@@ -97,6 +97,9 @@ def expectation_of(item: pytest.Item) -> Expectation | None:
     if len(marker.args) > len(names):
         raise UsageError(f"{place} takes limit, scope and after_calls, got {marker.args!r}")
     given = {**dict(zip(names, marker.args, strict=False)), **marker.kwargs}
+    twice = sorted(set(names[: len(marker.args)]).intersection(marker.kwargs))
+    if twice:
+        raise UsageError(f"{place} has {', '.join(twice)} twice, by place and by keyword")
     unknown = sorted(given.keys() - set(names))
     if unknown:
         raise UsageError(f"{place} has no argument {', '.join(unknown)}; it takes {', '.join(names)}")
