@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tapemeter.budget.ledger import Ledger
     from tapemeter.budget.policy import Policy
     from tapemeter.events import EventLog
-    from tapemeter.pricing import Prices
+    from tapemeter.pricing import Overrides, Prices
 
 _LEDGER = "ledger.sqlite"
 MAIN = "main"
@@ -53,12 +53,14 @@ class Place:
 class Run:
     """A run as one process sees it."""
 
-    def __init__(self, place: Place, *, policy: Policy, prices: Path | None, facts: Mapping[str, Any]) -> None:
+    def __init__(
+        self, place: Place, *, policy: Policy, overrides: Overrides | None = None, facts: Mapping[str, Any]
+    ) -> None:
         self.place = place
         self.policy = policy
         """The limits that hold for every job."""
         self.clock = RunClock()
-        self._prices = prices
+        self._overrides = overrides
         self._facts = dict(facts)
 
     @cached_property
@@ -74,14 +76,10 @@ class Run:
 
     @cached_property
     def prices(self) -> Prices:
-        """The prices, with the overrides of the project's price file."""
-        from tapemeter import documents, schemas  # noqa: PLC0415 - as above
-        from tapemeter.pricing import Overrides, Prices  # noqa: PLC0415
+        """The prices, those of the project's own file first."""
+        from tapemeter.pricing import Prices  # noqa: PLC0415 - as above
 
-        if self._prices is None:
-            return Prices()
-        document = documents.load(self._prices, schemas.PRICES, source=self._prices.name)
-        return Prices(Overrides.parse(document.value, document.source, document.line))
+        return Prices(self._overrides)
 
     @cached_property
     def evidence(self) -> Evidence:

@@ -203,7 +203,7 @@ class Session:
 
 
 def new_run(settings: Settings, *, shared: Mapping[str, str] | None = None, process: str = MAIN) -> Run:
-    """Return the run that settings describe; PolicyError where its policy cannot be read.
+    """Return the run that settings describe; PolicyError where its policy or its price file cannot be read.
 
     `shared` is what the processes of one run have in common: the `folder` and the `run_id`.
     """
@@ -217,4 +217,9 @@ def new_run(settings: Settings, *, shared: Mapping[str, str] | None = None, proc
         Path(shared["folder"]) if shared is not None else None,
     )
     mode = None if settings.mode is None else settings.mode.value
-    return Run(place, policy=policy, prices=settings.prices, facts={"mode": mode})
+    overrides = None
+    if settings.prices is not None:
+        from tapemeter import pricing  # noqa: PLC0415 - only where a project has prices of its own
+
+        overrides = pricing.load_overrides(settings.prices)
+    return Run(place, policy=policy, overrides=overrides, facts={"mode": mode})

@@ -12,10 +12,20 @@ from tapemeter.pricing.overrides import Overrides
 from tapemeter.pricing.rates import total
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tapemeter.model import Usage
     from tapemeter.pricing.rates import Rates
 
-__all__ = ["Overrides", "Prices"]
+__all__ = ["Overrides", "Prices", "load_overrides"]
+
+
+def load_overrides(path: Path) -> Overrides:
+    """Return the prices in a file; PolicyError where it is not what its schema says."""
+    from tapemeter import documents, schemas  # noqa: PLC0415 - only projects with prices of their own need them
+
+    document = documents.load(path, schemas.PRICES, source=path.name)
+    return Overrides.parse(document.value, document.source, document.line)
 
 
 class Prices:

@@ -32,7 +32,7 @@ class ActiveJob:
         from tapemeter.budget.policy import Policy  # noqa: PLC0415
         from tapemeter.run import Place, Run  # noqa: PLC0415
 
-        run = Run(Place(Path(), "none"), policy=Policy("none"), prices=None, facts={})
+        run = Run(Place(Path(), "none"), policy=Policy("none"), facts={})
         return cls(run.orchestrator.job(name, run.policy, replays=False), run)
 
     def __repr__(self) -> str:
