@@ -9,6 +9,10 @@
       InterceptionError                   a client library changed, so calls would be missed
       NetworkBlockedError                 something other than a model call wanted to leave the machine
       EvidenceError                       events or a report: edited, cut, or not of their schema
+      ConfigError                         where model calls go: a variable or a line of the config file is wrong
+      ProviderError                       a model was asked, and there is no answer
+        ProxyUnreachableError               the gateway does not answer at all
+      CostCalculationError                a cost was asked for that is not known
     Refusal (BaseException)               a model call was refused, or cut short
       CassetteMiss                        no unplayed recording answers it
       UnreadableCassette                  its cassette is broken; the CassetteError is the cause
@@ -179,3 +183,65 @@ class EvidenceError(TapemeterError):
         place = f"{path or 'events'}:{line}" if line is not None else path or "events"
         super().__init__(f"{place}: {problem}")
         self.problem, self.path, self.line = problem, path, line
+
+
+class ConfigError(TapemeterError):
+    """What says where model calls go is wrong; the message names the variable, or the line of the config file.
+
+    `path` is the file, or the environment variable; `line` is 1-based, or None where the fault has no place.
+    """
+
+    slug = "config"
+
+    def __init__(self, problem: str, *, path: str = "", line: int | None = None) -> None:
+        place = f"{path or 'configuration'}:{line}" if line is not None else path or "configuration"
+        super().__init__(f"{place}: {problem}")
+        self.problem, self.path, self.line = problem, path, line
+
+
+class ProviderError(TapemeterError):
+    """A model was asked, and there is no answer, or only a part of one.
+
+    `kind` is one of `auth`, `budget`, `connection`, `content_filter`, `context_length`, `cut`, `invalid_request`,
+    `not_found`, `overloaded`, `protocol`, `rate_limit`, `server_error`, `timeout`. `provider` and `model` say who was
+    asked; `status` is the HTTP status, None where none came. `retry_after` is seconds, as the server wants it.
+    `attempts` counts HTTP exchanges. `partial` is the text that had come.
+    """
+
+    slug = "provider"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        kind: str,
+        provider: str,
+        model: str | None = None,
+        status: int | None = None,
+        retry_after: float | None = None,
+        attempts: int = 1,
+        partial: str = "",
+    ) -> None:
+        super().__init__(message)
+        self.kind, self.provider, self.model, self.status = kind, provider, model, status
+        self.retry_after, self.attempts, self.partial = retry_after, attempts, partial
+
+    @property
+    def is_transient(self) -> bool:
+        """Whether the same request may well succeed later, or elsewhere."""
+        return self.kind in _TRANSIENT
+
+
+_TRANSIENT = frozenset({"connection", "cut", "overloaded", "protocol", "rate_limit", "server_error", "timeout"})
+
+
+class ProxyUnreachableError(ProviderError):
+    """The gateway does not answer; the message names its address and what to do."""
+
+    slug = "proxy-unreachable"
+
+
+class CostCalculationError(TapemeterError):
+    """What a call cost was asked for, and it cannot be told; the message says which price is missing."""
+
+    slug = "cost-calculation"
