@@ -54,7 +54,16 @@ CALL: dict[str, Any] = {
     "cost_quality": "measured",
     "cost_source": "genai-prices",
     "cost_version": "0.2.3",
+    "cost_unavailable": False,
     "gateway_cost_usd": None,
+    "task": "plan a trip",
+    "provider": "real",
+    "model_name": "gpt-5-mini-2026-08-07",
+    "is_fallback": True,
+    "fallback_reason": "rate_limit (HTTP 429) at main",
+    "response_text": "First Lisbon, then",
+    "response_truncated": True,
+    "response_artifact": f"artifacts/sha256-{SHA}.txt",
     "bound": {"calls": 1, "cost_usd": "0.000275"},
 }
 STOP: dict[str, Any] = {

@@ -192,7 +192,7 @@ def finish(call: Call, ending: Ending) -> None:
     response = _keep(call, ending)
     if call.metered is None:
         return
-    stopped = call.owner.house.meter.settle(call.metered, *response)
+    stopped = call.owner.house.meter.settle(call.metered, response)
     if stopped is not None and ending is Ending.COMPLETE and not _answers_stops(call):
         _raise(call, stopped)
     elif stopped is not None:
@@ -254,9 +254,9 @@ def _send(call: Call) -> BudgetStopped | None:
     return stopped
 
 
-def _keep(call: Call, ending: Ending) -> tuple[Response, bytes]:
-    """Return the response as it can be read, with the body as it is written; record it where that is the mode."""
-    response = _legible(
+def _keep(call: Call, ending: Ending) -> Response:
+    """Return the response as it is written, without secrets; record it where that is the mode."""
+    legible = _legible(
         Response(
             status=call.status,
             headers=call.headers,
@@ -267,9 +267,9 @@ def _keep(call: Call, ending: Ending) -> tuple[Response, bytes]:
         )
     )
     owner = call.owner
+    written = owner.house.redactor.response(legible, call.secrets)
     if not owner.mode.records or owner.closed:
-        return response, response.body
-    written = owner.house.redactor.response(response, call.secrets)
+        return written
     interaction = Interaction(
         request=call.request,
         response=written,
@@ -278,7 +278,7 @@ def _keep(call: Call, ending: Ending) -> tuple[Response, bytes]:
         issued=call.since_entered,
     )
     owner.cassette.add(Fresh(interaction, call.order, call.attempt))
-    return response, written.body
+    return written
 
 
 def _abandon(call: Call) -> None:

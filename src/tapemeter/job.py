@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from tapemeter.budget.policy import Policy
     from tapemeter.budget.stop import Stop
     from tapemeter.clock import JobClock
+    from tapemeter.intent import Intent
 
 _steps: ContextVar[tuple[StepRun, ...]] = ContextVar("tapemeter_steps", default=())
 
@@ -130,23 +131,27 @@ class Job:
         finally:
             _steps.reset(token)
 
-    def call(self, digest: bytes, *, again: bool) -> tuple[CallRecord, int]:
+    def call(self, digest: bytes, *, again: bool, intent: Intent | None = None) -> tuple[CallRecord, int]:
         """Return the call that a request belongs to, and which attempt at it this is, from 0.
 
-        It is another attempt where the same request just failed in a way that is retried, or where the client says
-        that it sends it `again`.
+        It is another attempt where the program says by its `intent` that it is; else where the same request just
+        failed in a way that is retried, or where the client says that it sends it `again`.
         """
         with self._lock:
-            failed = self._retryable.get(digest)
-            if failed:
+            if intent is not None:
+                record = intent.record = intent.record or self._new_call()
+            elif failed := self._retryable.get(digest):
                 record = failed.pop(0)
             else:
-                self._calls += 1
-                record = CallRecord(f"{self.name}#{self._calls}", self._calls, self.clock.now())
+                record = self._new_call()
                 record.attempts += again
             attempt = record.attempts
             record.attempts += 1
             return record, attempt
+
+    def _new_call(self) -> CallRecord:
+        self._calls += 1
+        return CallRecord(f"{self.name}#{self._calls}", self._calls, self.clock.now())
 
     def let_through(self, record: CallRecord) -> None:
         """Count a call that no limit refuses; further attempts at it count no more."""

@@ -51,16 +51,23 @@ class Place:
 
 
 class Run:
-    """A run as one process sees it."""
+    """A run as one process sees it. With `keeps_responses` its evidence holds the text of answers."""
 
     def __init__(
-        self, place: Place, *, policy: Policy, overrides: Overrides | None = None, facts: Mapping[str, Any]
+        self,
+        place: Place,
+        *,
+        policy: Policy,
+        overrides: Overrides | None = None,
+        keeps_responses: bool = True,
+        facts: Mapping[str, Any],
     ) -> None:
         self.place = place
         self.policy = policy
         """The limits that hold for every job."""
         self.clock = RunClock()
         self._overrides = overrides
+        self._keeps_responses = keeps_responses
         self._facts = dict(facts)
 
     @cached_property
@@ -97,7 +104,10 @@ class Run:
     @cached_property
     def meter(self) -> Meter:
         """What books every call."""
-        return Meter(gate=self.gate, prices=self.prices, sink=self.evidence)
+        from tapemeter.events.artifacts import Artifacts  # noqa: PLC0415 - see the module's docstring
+
+        artifacts = Artifacts(self.place.folder) if self._keeps_responses else None
+        return Meter(gate=self.gate, prices=self.prices, sink=self.evidence, artifacts=artifacts)
 
     @cached_property
     def orchestrator(self) -> Orchestrator:
@@ -141,7 +151,7 @@ class Run:
                 "wall_seconds": round(self.clock.passed, 6),
                 "guard": guard,
                 "reason": reason,
-                "workers": sorted(path.name for path in self.place.folder.iterdir()),
+                "workers": sorted(path.name for path in self.place.folder.iterdir() if path.is_file()),
             },
         )
         self.close()

@@ -222,4 +222,5 @@ def new_run(settings: Settings, *, shared: Mapping[str, str] | None = None, proc
         from tapemeter import pricing  # noqa: PLC0415 - only where a project has prices of its own
 
         overrides = pricing.load_overrides(settings.prices)
-    return Run(place, policy=policy, overrides=overrides, facts={"mode": mode})
+    keeps = settings.keep_responses
+    return Run(place, policy=policy, overrides=overrides, keeps_responses=keeps, facts={"mode": mode})

@@ -40,7 +40,8 @@ class Settings:
 
     `mode` is None where none was given: tests that use a marker or fixture of ours replay then. `replay_speed`
     is None for at once, 1.0 for the recorded pace, 2.0 for twice as fast. `budget_policy` and `prices` are files,
-    None where there is none; `report_dir` may be relative to the root.
+    None where there is none; `report_dir` may be relative to the root. `keep_responses` says whether evidence holds
+    the text of answers.
     """
 
     root: Path
@@ -55,6 +56,7 @@ class Settings:
     report_dir: Path = Path(".tapemeter")
     budget_policy: Path | None = None
     prices: Path | None = None
+    keep_responses: bool = True
 
     def mode_for(self, marker: Mode | None) -> Mode:
         """Return the mode of a test whose marker names `marker`, or nothing.

@@ -166,16 +166,22 @@ def test_the_events_of_every_kind_are_as_their_schema_says(project: Project) -> 
     assert result.ret == 8
 
 
-def test_neither_prompts_answers_nor_keys_are_in_it(project: Project, sdks: None) -> None:
+def test_neither_prompts_nor_keys_are_in_it_and_answers_only_if_wanted(project: Project, sdks: None) -> None:
     project.write(
         "test_it.py", f"from talk import ask_openai\n\ndef test_one():\n    ask_openai({PROMPT!r}, {KEY!r})\n"
     )
-    project.run("--record-cassettes", passed=1)
+    project.run("--record-cassettes", "-o", "llm_keep_responses=false", passed=1)
     assert report_of(project)["totals"]["calls"] == 1
     written = b"".join(path.read_bytes() for path in newest(project).iterdir())
     assert KEY.encode() not in written
     assert PROMPT.encode() not in written
     assert b"echo:" not in written
+
+    project.run("--llm-mode=replay", passed=1)
+    [call] = [event for event in events_of(project) if event["event"] == "call"]
+    assert call["response_text"].startswith(f"echo: {PROMPT}")  # the server repeats it
+    assert len(call["response_text"]) == call["response_chars"]
+    assert "prompt" not in {key for key, value in call.items() if value == PROMPT}
 
 
 def test_a_key_that_a_provider_repeats_is_not_in_it(project: Project, sdks: None) -> None:

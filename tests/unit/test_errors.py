@@ -25,6 +25,8 @@ FIELDS = {
     errors.CassetteFormatError: {"path": "a.yaml", "line": 7},
     errors.NetworkBlockedError: {"host": "a.example", "port": 443, "test": "test_it"},
     errors.BudgetStopped: {"test": "test_it", "scope": "job", "limit": "calls", "used": 3, "value": 3},
+    errors.ProviderError: {"kind": "rate_limit", "provider": "real", "model": "m", "status": 429, "retry_after": 2.0},
+    errors.ProxyUnreachableError: {"kind": "connection", "provider": "gateway", "attempts": 3, "partial": "so far"},
     errors.CassetteMiss: {"test": "test_it", "cassette": "a.yaml", "changed": ("messages[0].content",)},
 }
 

@@ -48,21 +48,21 @@ class Plan:
         self.default_output_tokens = (
             DEFAULT_OUTPUT_TOKENS if policy.default_output_tokens is None else policy.default_output_tokens
         )
-        self._slots: dict[tuple[str | None, str | None], tuple[Slot, ...]] = {}
+        self._slots: dict[tuple[str | None, ...], tuple[Slot, ...]] = {}
 
-    def slots(self, model: str | None, alias: str | None) -> tuple[Slot, ...]:
-        """Return where a call of the model, asked for by the alias, is booked: outermost first.
+    def slots(self, model: str | None, *aliases: str | None) -> tuple[Slot, ...]:
+        """Return where a call of the model, asked for by these aliases, is booked: outermost first.
 
         A run, a job and a step are always booked on, so that they know their totals; a call only where it has limits.
         """
-        found = self._slots.get((model, alias))
+        found = self._slots.get((model, *aliases))
         if found is None:
-            found = self._slots[model, alias] = tuple(self._find(model, alias))
+            found = self._slots[model, *aliases] = tuple(self._find(model, aliases))
         return found
 
-    def _find(self, model: str | None, alias: str | None) -> Iterator[Slot]:
+    def _find(self, model: str | None, aliases: tuple[str | None, ...]) -> Iterator[Slot]:
         for scope in Scope:
-            here = [limit for limit in self.policy.limits if limit.scope is scope and limit.covers(model, alias)]
+            here = [limit for limit in self.policy.limits if limit.scope is scope and limit.covers(model, *aliases)]
             plain = _slot(scope, "", (limit for limit in here if limit.selector == ""))
             if scope is not Scope.CALL or plain.counted or plain.timed:
                 yield plain

@@ -68,9 +68,9 @@ class Limit:
         """Scope and dimension as in a policy: `job.calls`."""
         return f"{self.scope}.{self.dimension}"
 
-    def covers(self, model: str | None, alias: str | None) -> bool:
-        """Return whether it holds for a call of a model that was asked for by an alias; None where there is none."""
-        return (self.model is None or fnmatchcase(model or "", self.model)) and self.alias in {None, alias}
+    def covers(self, model: str | None, *aliases: str | None) -> bool:
+        """Return whether it holds for a call of a model that was asked for by these aliases; None stands for none."""
+        return (self.model is None or fnmatchcase(model or "", self.model)) and self.alias in {None, *aliases}
 
     @property
     def what(self) -> tuple[int, str, str, int]:

@@ -7,8 +7,9 @@
     fit       whether an event is what its schema says
     chain     reads a file and finds where its chain does not hold
     merge     makes one file of those of several processes, or of several runs
+    artifacts what is too long for a line
 
-Prompts and responses are in none of it, only sizes and digests.
+Prompts are in none of it, only their sizes and digests.
 """
 
 from __future__ import annotations

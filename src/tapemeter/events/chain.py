@@ -11,6 +11,7 @@ Each line is held against its own hash, against the line before it, and against 
     torn        the file ends within it
     cut         the file ends before the run does
     schema      it is not what the schema of events says
+    artifact    it names an artifact that is gone, or is not what it was
     unmerged, report    see `report.verify`
 """
 
@@ -21,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from tapemeter import schemas
 from tapemeter.errors import EvidenceError
+from tapemeter.events import artifacts
 from tapemeter.events.fit import fits
 from tapemeter.events.line import GENESIS, MAX_LINE, VERSION, is_sealed, parse
 
@@ -82,10 +84,11 @@ def read(path: Path) -> Iterator[dict[str, Any]]:
     return iter(Chain(path))
 
 
-def verify(path: Path) -> list[Finding]:
+def verify(path: Path, *, folder: Path | None = None) -> list[Finding]:
     """Return what is wrong with a file of events, in its order; the first one is the first bad line.
 
-    A line is held against the one before it as that one is now, so one fault does not make all later lines bad.
+    A line is held against the one before it as that one is now, so one fault does not make all later lines bad. Where
+    the `folder` of its run is given, the artifacts that lines name are checked as well.
     """
     findings: list[Finding] = []
     runs, ends, last, number = 1, 0, "", 0
@@ -95,6 +98,9 @@ def verify(path: Path) -> list[Finding]:
             findings.append(finding)
         elif not fits(event):
             findings.append(Finding(str(path), number, "schema", fault(event)))
+        elif folder is not None and (name := event.get("response_artifact")) is not None:
+            wrong = artifacts.problem(folder, name)
+            findings += [] if wrong is None else [Finding(str(path), number, "artifact", wrong)]
         if len(findings) >= _MOST:
             return findings
         last = event.get("event", "")

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tapemeter.errors import EvidenceError
-from tapemeter.events import files, layout
+from tapemeter.events import artifacts, files, layout
 from tapemeter.events.chain import Chain, fault
 from tapemeter.events.fit import fits
 from tapemeter.events.line import GENESIS, VERSION, head, own_seq, seal
@@ -121,6 +121,8 @@ def join(sources: Iterable[Source], report_dir: Path) -> Path:
         "runs": [source.as_field() for source in ordered],
     }
     streams = [_stream(Chain(source.path), process=f"@{source.run_id}") for source in ordered]
+    for source in ordered:
+        artifacts.copy(source.path.parent, folder)
     with files.replacing(folder / layout.EVENTS) as file:
         _write(file, [first], streams, run_id)
     return folder

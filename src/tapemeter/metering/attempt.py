@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from tapemeter.budget.policy import Limit
     from tapemeter.budget.tally import Tally
     from tapemeter.cassette.mode import Mode
+    from tapemeter.intent import Intent
     from tapemeter.job import CallRecord, Job, StepRun
     from tapemeter.providers.meter import Asked, Watch
 
@@ -94,6 +95,11 @@ class Attempt:
     bookings: tuple[Booking, ...]
     issued: float
     """When, on the job's clock."""
+    intent: Intent | None = None
+    """What its program says of the call; None for one that says nothing."""
+    is_fallback: bool = False
+    """Whether the program took another way than the one it wanted, for the reason that follows."""
+    fallback_reason: str | None = None
     bound: Amounts = field(default_factory=dict)
     reservation: Reservation | None = None
     deadline: float | None = None
@@ -119,6 +125,11 @@ class Attempt:
 
         what = f"{self.asked.operation} with {self.asked.model}" if self.asked.model else self.asked.operation
         return f"call {self.record.number}, {what} at {urlsplit(self.url).hostname}"
+
+    def note_retryable(self) -> None:
+        """Have the same request be another attempt at the call; a program that says what it means needs no guess."""
+        if self.intent is None:
+            self.job.retryable(self.digest, self.record)
 
     def limits(self, *dimensions: Dimension) -> Iterator[tuple[Booking, Limit]]:
         """Yield the limits on any of these dimensions, outermost first."""

@@ -1,4 +1,4 @@
-"""An attempt as a line of evidence: sizes, digests and figures, never what was said."""
+"""An attempt as a line of evidence: sizes, digests, figures, and the answer's text as far as it is to be kept."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
 
 from tapemeter.budget.dimensions import plain
+from tapemeter.events.artifacts import NOTHING_KEPT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from decimal import Decimal
 
+    from tapemeter.events.artifacts import Kept
     from tapemeter.metering.attempt import Attempt
     from tapemeter.model import Cost
     from tapemeter.providers.meter import Answered
@@ -35,11 +37,13 @@ class Answer:
     first_chunk: float | None
     cost: Cost
     today_usd: Decimal | None
+    kept: Kept | None = None
+    """Its text; None where none is to be kept."""
 
 
 def call_event(attempt: Attempt, outcome: str, answer: Answer | None = None) -> dict[str, Any]:
     """Return the fields of a `call` event."""
-    asked, caller = attempt.asked, attempt.caller
+    asked, caller, intent = attempt.asked, attempt.caller, attempt.intent
     fields: dict[str, Any] = {
         "call_id": attempt.record.id,
         "attempt": attempt.number,
@@ -53,14 +57,19 @@ def call_event(attempt: Attempt, outcome: str, answer: Answer | None = None) -> 
         "gen_ai.provider.name": asked.provider,
         "gen_ai.request.model": asked.model,
         "gen_ai.request.max_tokens": asked.max_output_tokens,
-        "alias": asked.model if asked.model != attempt.model else None,
+        "alias": _alias(attempt),
+        "task": None if intent is None else intent.task,
+        "provider": asked.provider if intent is None or intent.provider is None else intent.provider,
+        "is_fallback": attempt.is_fallback,
+        "fallback_reason": attempt.fallback_reason,
         "server.address": urlsplit(attempt.url).hostname,
         "prompt_chars": asked.prompt_chars,
         "request_digest": attempt.shown_digest,
         "bound": {dimension.value: plain(dimension, amount) for dimension, amount in attempt.bound.items()},
     }
     if answer is None:
-        return {**fields, **_NO_ANSWER}
+        return {**fields, "model_name": attempt.model, **_NO_ANSWER}
+    kept = answer.kept or NOTHING_KEPT
     answered, usage, cost = answer.answered, answer.answered.usage, answer.cost
     return {
         **fields,
@@ -85,8 +94,20 @@ def call_event(attempt: Attempt, outcome: str, answer: Answer | None = None) -> 
         "cost_quality": cost.quality.value,
         "cost_source": cost.source or None,
         "cost_version": cost.version or None,
+        "cost_unavailable": cost.usd is None and answered.gateway_usd is None,
         "gateway_cost_usd": _money(answered.gateway_usd),
+        "model_name": answered.model or attempt.model,
+        "response_text": kept.text,
+        "response_truncated": kept.truncated,
+        "response_artifact": kept.artifact,
     }
+
+
+def _alias(attempt: Attempt) -> str | None:
+    """Return by which name the model was asked for, where that is not its own."""
+    if attempt.intent is not None and attempt.intent.alias is not None:
+        return attempt.intent.alias
+    return attempt.asked.model if attempt.asked.model != attempt.model else None
 
 
 _NO_ANSWER: dict[str, Any] = {
@@ -111,7 +132,11 @@ _NO_ANSWER: dict[str, Any] = {
     "cost_quality": "measured",
     "cost_source": None,
     "cost_version": None,
+    "cost_unavailable": False,
     "gateway_cost_usd": None,
+    "response_text": None,
+    "response_truncated": False,
+    "response_artifact": None,
 }
 """Nothing was sent, so nothing was used, and that is known for certain."""
 

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+from tapemeter import intent as intents
 from tapemeter import providers
 from tapemeter.budget import stop as stops
 from tapemeter.budget.dimensions import Dimension, from_units, plain, to_units
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from tapemeter.budget.dimensions import Amounts
     from tapemeter.budget.ledger import Balance
     from tapemeter.budget.policy import Limit
+    from tapemeter.events.artifacts import Artifacts, Kept
     from tapemeter.metering.attempt import Caller
     from tapemeter.metering.evidence import Sink
     from tapemeter.metering.gate import Gate
@@ -49,12 +51,13 @@ _UNPRICED = (
 
 
 class Meter:
-    """The meter of one run in one process. Safe for threads."""
+    """The meter of one run in one process. Safe for threads. Without `artifacts` no answer's text is kept."""
 
-    def __init__(self, *, gate: Gate, prices: Prices, sink: Sink) -> None:
+    def __init__(self, *, gate: Gate, prices: Prices, sink: Sink, artifacts: Artifacts | None = None) -> None:
         self.gate = gate
         self.prices = prices
         self.sink = sink
+        self._artifacts = artifacts
         self._today = datetime.now(UTC)
         self._warned: set[tuple[str, Dimension]] = set()
 
@@ -71,7 +74,8 @@ class Meter:
         job = caller.job
         job.touched = True
         digest = _digest(request)
-        record, number = job.call(digest, again=again)
+        intent = intents.current()
+        record, number = job.call(digest, again=again, intent=intent)
         model = None if asked.model is None else self.prices.resolve(asked.model)
         steps = job.steps
         return Attempt(
@@ -86,8 +90,15 @@ class Meter:
             source="replay" if caller.mode.plays else "record" if caller.mode.records else "live",
             model=model,
             steps=steps,
-            bookings=tuple(bookings(job, steps, record, job.plan.slots(model, asked.model))),
+            bookings=tuple(
+                bookings(
+                    job, steps, record, job.plan.slots(model, asked.model, *(() if intent is None else (intent.alias,)))
+                )
+            ),
             issued=job.clock.now(),
+            intent=intent,
+            is_fallback=intent is not None and intent.is_fallback,
+            fallback_reason=None if intent is None else intent.fallback_reason,
         )
 
     def play(
@@ -95,7 +106,7 @@ class Meter:
     ) -> BudgetStopped | None:
         """Book what was recorded as used, or stop the job; nothing has been given to the program by then."""
         attempt.source = "replay"
-        answered = providers.answered(attempt.asked, response)
+        answered = self._answered(attempt, response)
         cost = self._cost(attempt, answered.usage, _moment(recorded) or self._today)
         try:
             used = sums.actual(attempt, answered, cost, self.prices)
@@ -118,10 +129,11 @@ class Meter:
             first_chunk=response.chunks[0].at if response.chunks else None,
             cost=cost,
             today_usd=self._cost(attempt, answered.usage, self._today).usd,
+            kept=self._kept(answered),
         )
         self._book(attempt, used, answer, _outcome(response))
         if _is_retried(status):
-            attempt.job.retryable(attempt.digest, attempt.record)
+            attempt.note_retryable()
         return None
 
     def send(self, attempt: Attempt) -> BudgetStopped | None:
@@ -155,11 +167,14 @@ class Meter:
         if status < _FAILED and any(attempt.limits(Dimension.RESPONSE_CHARS, Dimension.TOTAL_CHARS)):
             attempt.watch = providers.watch(attempt.asked, status, headers)
 
-    def settle(self, attempt: Attempt, response: Response, shown_body: bytes) -> BudgetStopped | None:
-        """Book what an attempt that was sent used; the stop, where that is over a limit."""
+    def settle(self, attempt: Attempt, response: Response) -> BudgetStopped | None:
+        """Book what an attempt that was sent used; the stop, where that is over a limit.
+
+        `response` is as it is written, without secrets, so that replay counts alike.
+        """
         if attempt.settled:
             return None
-        answered = providers.answered(attempt.asked, response)
+        answered = self._answered(attempt, response)
         cost = self._cost(attempt, answered.usage, self._today)
         try:
             used = sums.actual(attempt, answered, cost, self.prices)
@@ -168,14 +183,15 @@ class Meter:
         answer = Answer(
             answered=answered,
             status=response.status,
-            digest=f"sha256:{hashlib.sha256(shown_body).hexdigest()}",
+            digest=f"sha256:{hashlib.sha256(response.body).hexdigest()}",
             duration=response.total,
             first_chunk=response.chunks[0].at if response.chunks else None,
             cost=cost,
             today_usd=cost.usd,
+            kept=self._kept(answered),
         )
         if _is_retried(response.status):
-            attempt.job.retryable(attempt.digest, attempt.record)
+            attempt.note_retryable()
         balances = self._book(attempt, used, answer, _outcome(response))
         self._note_overruns(attempt, used)
         return self.gate.trip(attempt, used, balances)
@@ -195,7 +211,7 @@ class Meter:
             Dimension.PROMPT_CHARS: attempt.asked.prompt_chars,
             Dimension.TOTAL_CHARS: attempt.asked.prompt_chars,
         }
-        attempt.job.retryable(attempt.digest, attempt.record)
+        attempt.note_retryable()
         cost = Cost(None, Quality.UNKNOWN)
         outcome = "abandoned" if error is None else "cut" if isinstance(error, BudgetStopped) else "failed"
         self._book(attempt, used, Answer(answered, 0, "", duration, None, cost, None), outcome)
@@ -266,6 +282,12 @@ class Meter:
                     self.sink.write("warning", _warning(attempt, limit, used))
 
     # Evidence
+
+    def _answered(self, attempt: Attempt, response: Response) -> Answered:
+        return providers.answered(attempt.asked, response, keeps_text=self._artifacts is not None)
+
+    def _kept(self, answered: Answered) -> Kept | None:
+        return None if self._artifacts is None or not answered.text else self._artifacts.keep(answered.text)
 
     def _cost(self, attempt: Attempt, usage: Usage, at: datetime) -> Cost:
         return self.prices.cost(usage, model=attempt.model, provider=attempt.asked.provider, url=attempt.url, at=at)

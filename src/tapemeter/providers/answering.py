@@ -31,8 +31,11 @@ _GATEWAY_COST = "x-litellm-response-cost"
 _EVENT_STREAM = "text/event-stream"
 
 
-def answered(asked: Asked, response: Response) -> Answered:
-    """Return what an answer used, from a whole or a partial body without content codings; it never raises."""
+def answered(asked: Asked, response: Response, *, keeps_text: bool = False) -> Answered:
+    """Return what an answer used, from a whole or a partial body without content codings; it never raises.
+
+    With `keeps_text` its text comes along.
+    """
     cost = header(response.headers, _GATEWAY_COST)
     gateway_usd = None if cost is None else money(cost)
     body = response.body
@@ -40,7 +43,7 @@ def answered(asked: Asked, response: Response) -> Answered:
         return Answered(Usage(), error_type=fault(response.status, _error_in(body)), gateway_usd=gateway_usd)
     if response.status >= _REDIRECTED:
         return Answered(Usage(), gateway_usd=gateway_usd)
-    fold, wire = Fold(), BY_NAME.get(asked.protocol, UNKNOWN)
+    fold, wire = Fold(keeps_text=keeps_text), BY_NAME.get(asked.protocol, UNKNOWN)
     if _is_plain(response.content_type, body):
         _read(body, wire, fold)
     else:

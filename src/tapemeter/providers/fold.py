@@ -37,7 +37,7 @@ _SUCCESS = 200
 class Fold:
     """What has been read of one answer so far; a protocol's reader fills it.
 
-    `chars` are the code points of its text, `reasons` says by the index of a choice why it ended, `error` is a kind
+    With `keeps_text` its text parts are kept, else they are only counted. `chars` are the code points of its text, `reasons` says by the index of a choice why it ended, `error` is a kind
     of error. `seen` says that there was a JSON object at all, `is_open` that the answer itself says more is to come or
     would have come, `is_final` that its usage is that of the whole answer even if the body ended early.
     """
@@ -51,13 +51,15 @@ class Fold:
         "is_final",
         "is_open",
         "model",
+        "pieces",
         "reasons",
         "response_id",
         "seen",
     )
 
-    def __init__(self) -> None:
+    def __init__(self, *, keeps_text: bool = False) -> None:
         self.chars = 0
+        self.pieces: list[str] | None = [] if keeps_text else None
         self.model: str | None = None
         self.response_id: str | None = None
         self.reasons: dict[int, str] = {}
@@ -73,13 +75,12 @@ class Fold:
         """Count a text part; whatever is not a text counts nothing."""
         if isinstance(text, str):
             self.chars += len(text)
+            if self.pieces is not None:
+                self.pieces.append(text)
 
     def show(self, value: Any) -> None:
         """Count what is text already or else becomes compact JSON; null and an empty object count nothing."""
-        if isinstance(value, str):
-            self.chars += len(value)
-        elif value is not None and value != {}:
-            self.chars += len(compact(value))
+        self.say(compact(value) if value is not None and value != {} and not isinstance(value, str) else value)
 
     def call(self, key: Hashable) -> bool:
         """Note a tool call by what tells it from the others; whether it is a new one."""
@@ -87,6 +88,17 @@ class Fold:
             return False
         self._calls.add(key)
         return True
+
+    def take(self) -> tuple[int, list[str]]:
+        """Return the text so far, its length first, and begin anew."""
+        said = self.chars, self.pieces or []
+        self.chars, self.pieces = 0, None if self.pieces is None else []
+        return said
+
+    def keep_longer(self, said: tuple[int, list[str]]) -> None:
+        """Put a text that was taken in the place of what has been read since, where it is longer."""
+        if said[0] > self.chars:
+            self.chars, self.pieces = said[0], None if self.pieces is None else said[1]
 
     def identify(self, value: Json) -> None:
         """Note which model answers, and the id of the answer; the first word counts."""
@@ -119,6 +131,7 @@ class Fold:
             response_id=self.response_id,
             finish_reasons=tuple(reason for _, reason in sorted(self.reasons.items())),
             response_chars=self.chars,
+            text=None if self.pieces is None else "".join(self.pieces),
             tool_calls=len(self._calls),
             error_type=self.error,
             gateway_usd=money(self._reported.get("cost")) if gateway_usd is None else gateway_usd,

@@ -36,6 +36,7 @@ class Answered:
 
     `response_chars` counts the text parts as far as they arrived. `error_type` is a kind of error, such as
     `rate_limit`; None for an answer. `gateway_usd` is a gateway's own figure of the cost.
+    `text` is what `response_chars` counts, None where it was not asked for.
     """
 
     usage: Usage
@@ -46,6 +47,7 @@ class Answered:
     tool_calls: int = 0
     error_type: str | None = None
     gateway_usd: Decimal | None = None
+    text: str | None = None
 
 
 class Watch(Protocol):

@@ -87,7 +87,7 @@ def read(value: Json, fold: Fold) -> None:
 def _hear(said: Json, index: int, fold: Fold) -> None:
     content = said.get("content")
     if isinstance(content, str):
-        fold.chars += len(content)
+        fold.say(content)
     elif content is not None:
         _hear_parts(content, fold)
     if "refusal" in said:
@@ -95,7 +95,7 @@ def _hear(said: Json, index: int, fold: Fold) -> None:
     for key in _REASONING:
         text = said.get(key)
         if isinstance(text, str) and text:
-            fold.chars += len(text)
+            fold.say(text)
             break
     for position, given in enumerate(each(said.get("tool_calls"))):
         call = fields(given)

@@ -127,9 +127,9 @@ def follow(event: Json, fold: Fold) -> None:
 
 def _close(response: Json, fold: Fold) -> None:
     """Read the last event, which holds the whole answer; what was streamed counts where that is more."""
-    streamed, fold.chars = fold.chars, 0
+    streamed = fold.take()
     read(response, fold)
-    fold.chars = max(streamed, fold.chars)
+    fold.keep_longer(streamed)
 
 
 def _index(event: Json) -> Any:

@@ -78,7 +78,8 @@ def read(value: Json, fold: Fold) -> None:
             usage = holder.get(key)
             if isinstance(usage, dict):
                 fold.report(usage, _spelling(usage))
-    fold.chars += sum(map(len, _said(value)))
+    for text in _said(value):
+        fold.say(text)
 
 
 def _said(value: Json) -> Iterator[str]:

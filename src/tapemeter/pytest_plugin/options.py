@@ -80,6 +80,12 @@ def add(parser: pytest.Parser) -> None:
     parser.addini(
         "llm_prices", "File with prices and aliases of one's own; read where it exists.", default="llm_prices.yaml"
     )
+    parser.addini(
+        "llm_keep_responses",
+        "Whether the evidence holds the text of answers, without secrets, besides its size and digest.",
+        type="bool",
+        default=True,
+    )
     parser.addini("llm_mode", "How model calls of every test are answered: replay, record, live or off.")
     parser.addini("llm_cassette_dir", "Folder of the cassettes, relative to the root.", default="cassettes")
     parser.addini("llm_allow_hosts", "Hosts that tests may reach besides loopback.", type="args", default=[])
@@ -129,6 +135,7 @@ def read(config: pytest.Config) -> Settings:
         report_dir=_folder(config, "llm-report-dir"),
         budget_policy=_policy(config),
         prices=_prices(config),
+        keep_responses=config.getini("llm_keep_responses"),
     )
 
 

@@ -44,7 +44,7 @@ def verify(path: Path) -> Checked:
 
 
 def _checked(whole: Path, folder: Path | None) -> Checked:
-    findings = events.verify(whole)
+    findings = events.verify(whole, folder=folder)
     count, last_hash = tail(whole)
     if folder is not None:
         findings += _unmerged(layout.parts(folder))

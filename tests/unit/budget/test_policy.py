@@ -422,7 +422,7 @@ def test_any_value_is_a_limit_that_is_not_looser_than_written_or_is_refused(dime
         assert policy.limits == ()
     else:
         [limit] = policy.limits
-        assert 0 <= natural(dimension, limit.value) <= Decimal(str(value))
+        assert 0 <= Decimal(str(natural(dimension, limit.value))) <= Decimal(str(value))
 
 
 @given(st.dictionaries(st.text(max_size=5) | st.sampled_from(["calls", "job", "models", "warn_at"]), ANY, max_size=3))
