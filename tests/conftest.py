@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import hypothesis
@@ -27,7 +28,8 @@ def server() -> Iterator[Loopback]:
 @pytest.fixture(autouse=True)
 def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep the developer's own environment out of the tests."""
-    for name in ("LLM_MODE", "LLM_BUDGET_POLICY", "OPENAI_BASE_URL", "ANTHROPIC_BASE_URL"):
-        monkeypatch.delenv(name, raising=False)
+    for name in [*os.environ]:
+        if name.startswith("LLM_") or name in {"OPENAI_BASE_URL", "ANTHROPIC_BASE_URL"}:
+            monkeypatch.delenv(name)
     monkeypatch.setenv("OPENAI_API_KEY", "loopback-key")
     monkeypatch.setenv("ANTHROPIC_API_KEY", "loopback-key")

@@ -1,7 +1,8 @@
 """What a program says of a call beyond its request: by which alias, what for, and whether it is a fallback.
 
-The program's own client says it; calls of other clients have no intent. It follows the code into tasks by Python's
-own rules, so that whatever request goes out meanwhile is an attempt at the one call that was meant.
+The program's own client says it; calls of other clients have no intent. It follows the code into tasks by Python's own
+rules, and into threads through `intercept.threads`, so that whatever request goes out meanwhile is an attempt at the
+one call that was meant.
 """
 
 from __future__ import annotations
@@ -14,7 +15,19 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tapemeter.job import CallRecord
+
+@dataclass(eq=False)
+class CallRecord:
+    """A call that a program wanted, over all attempts at it."""
+
+    id: str
+    number: int
+    """Its place among the calls of its job, from 1."""
+    began: float
+    """When its first attempt was issued, on the job's clock."""
+    attempts: int = 0
+    let_through: bool = False
+    """Whether any attempt at it was."""
 
 
 @dataclass(eq=False)
@@ -41,11 +54,18 @@ def current() -> Intent | None:
     return _current.get()
 
 
+def bind(intent: Intent | None) -> Intent | None:
+    """Have the code that runs from here on mean this; return what it meant before."""
+    before = _current.get()
+    _current.set(intent)
+    return before
+
+
 @contextmanager
 def meaning(intent: Intent) -> Iterator[Intent]:
     """Have the calls of the block be attempts at one call."""
-    token = _current.set(intent)
+    before = bind(intent)
     try:
         yield intent
     finally:
-        _current.reset(token)
+        bind(before)  # not a token: an async generator may be closed in another context

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tapemeter.budget.tally import Tally
+from tapemeter.intent import CallRecord
 from tapemeter.outcome import Outcome, Turn
 
 if TYPE_CHECKING:
@@ -42,20 +43,6 @@ class StepRun:
     def account(self) -> str:
         """Its name in the ledger."""
         return f"step:{self.job.name}/{self.name}#{self.number}"
-
-
-@dataclass(eq=False)
-class CallRecord:
-    """A call that a program wanted, over all attempts at it."""
-
-    id: str
-    number: int
-    """Its place among the calls of its job, from 1."""
-    began: float
-    """When its first attempt was issued, on the job's clock."""
-    attempts: int = 0
-    let_through: bool = False
-    """Whether any attempt at it was."""
 
 
 class Job:

@@ -16,7 +16,7 @@ from tapemeter.budget.dimensions import COUNTED, Dimension, Scope, plain, to_uni
 from tapemeter.budget.plan import Plan
 from tapemeter.clock import JobClock
 from tapemeter.job import Job
-from tapemeter.metering import RUN
+from tapemeter.metering import RUN, standing
 from tapemeter.outcome import Turn
 
 if TYPE_CHECKING:
@@ -166,7 +166,7 @@ class Orchestrator:
             "wall_seconds": round(seconds, 6),
             "limits": [
                 *(
-                    self._used(limit, account(limit, job.account), seconds)
+                    self._used(limit, job.account, seconds)
                     for limit in job.plan.policy.limits
                     if limit.scope is Scope.JOB and limit.dimension is not Dimension.IDLE_STREAM_SECONDS
                 ),
@@ -178,28 +178,21 @@ class Orchestrator:
     def run_limits(self, policy: Policy, seconds: float) -> list[dict[str, Any]]:
         """Return the limits of the run with what was used of each."""
         return [
-            self._used(limit, account(limit, RUN), seconds)
+            self._used(limit, RUN, seconds)
             for limit in policy.limits
             if limit.scope is Scope.RUN and limit.dimension is not Dimension.IDLE_STREAM_SECONDS
         ]
 
     def _used(self, limit: Limit, name: str, seconds: float) -> dict[str, Any]:
         dimension = limit.dimension
-        if dimension is Dimension.WALL_SECONDS:
-            used = to_units(dimension, max(0.0, seconds))
-        else:
-            used = self._gate.ledger.balance(name).used.get(dimension, 0)
+        timed = dimension is Dimension.WALL_SECONDS
+        stands = standing.timed(limit, seconds) if timed else standing.counted(limit, name, self._gate.ledger)
         return {
             "scope": limit.scope.value,
             "dimension": dimension.value,
             "limit": plain(dimension, limit.value),
-            "used": plain(dimension, used),
+            "used": plain(dimension, stands.used),
             "source": limit.source,
             **({"model": limit.model} if limit.model is not None else {}),
             **({"alias": limit.alias} if limit.alias is not None else {}),
         }
-
-
-def account(limit: Limit, name: str) -> str:
-    """Return the ledger's account of a limit, in a scope of that name."""
-    return f"{name}|{limit.selector}" if limit.selector else name

@@ -1,4 +1,4 @@
-"""What tests of budgets share: prices, policy files, the evidence of the latest run, and recordings of another pace."""
+"""What tests of budgets share: a program that spends, prices, policies, the evidence of a run, recordings of a pace."""
 
 from __future__ import annotations
 
@@ -18,6 +18,52 @@ models:
   loopback-1: {input_mtok: "0", output_mtok: "1000000"}
 """
 """A dollar for every token of an answer."""
+
+ASK = """
+import pytest, talk, tapemeter
+
+def ask(times):
+    for number in range(times):
+        talk.ask(f"question {number}")
+
+"""
+"""The beginning of a test file whose tests make so many calls, of 10 characters each."""
+
+THREE_CALLS = '''
+import asyncio, sys, threading
+from concurrent.futures import ThreadPoolExecutor
+import httpx, pytest, talk, tapemeter
+
+def body(number):
+    """Two small questions, and a large one: of 7 and 8 characters, answered with 14 and 149; 5 and 7 tokens."""
+    words = 3 if number % 3 < 2 else 30
+    return {
+        "model": "loopback-1",
+        "messages": [{"role": "user", "content": f"words {words}"}],
+        "max_tokens": 8 if words == 3 else 80,
+        "seed": number,
+    }
+
+def ask(number):
+    talk.post("/v1/chat/completions", body(number)).raise_for_status()
+    return number
+
+async def aask(number):
+    async with httpx.AsyncClient(verify=False) as client:
+        (await client.post(talk.URL + "/v1/chat/completions", json=body(number))).raise_for_status()
+    return number
+
+def ask_all(numbers=range(3)):
+    for number in numbers:
+        ask(number)
+'''
+
+
+def with_three_calls(project: Project) -> Project:
+    """Return the project with `three`, which makes three calls, of a model that has a price."""
+    project.write("llm_prices.yaml", PRICES)
+    project.write("three.py", THREE_CALLS)
+    return project
 
 
 def folder(project: Project) -> Path:

@@ -1,272 +1,206 @@
-"""Each limit stops a job at the same call while it is recorded and in replay, and nothing gets past a stop."""
+"""Every limit of every scope stops the same call, and no earlier one: live, recording, and in replay."""
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
+from spending import PRICES, events, outcomes, pace, report, with_three_calls
 
 if TYPE_CHECKING:
     from conftest import Project
     from loopback import Loopback
 
-PRICES = """
-schema: llm_prices_v1
-models:
-  loopback-1: {input_mtok: "0", output_mtok: "1000000"}
-"""
-"""A dollar for every token of the answer."""
+SHARED = {
+    "calls": 2,
+    "attempts": 2,
+    "prompt_chars": 21,
+    "response_chars": 29,
+    "total_chars": 60,
+    "input_tokens": 28,
+    "output_tokens": 20,
+    "total_tokens": 50,
+    "cost_usd": "20",
+}
+"""Limits that two small calls keep and the third does not, where they are added up."""
 
-LIMITS = [
-    # The limit, the calls that are answered before the stop, and the calls that reach the server: one that is over
-    # the limit only once it is answered was sent. A call has 3 characters, its answer 12; 5 and 7 tokens.
-    ("calls=2", 2, 2),
-    ("attempts=2", 2, 2),
-    ("prompt_chars=7", 2, 2),
-    ("response_chars=20", 1, 2),
-    ("total_chars=25", 1, 2),
-    ("input_tokens=24", 2, 2),
-    ("output_tokens=20", 2, 2),
-    ("total_tokens=60", 3, 3),
-    ("cost_usd='20'", 2, 2),
-    ("step={'calls': 1}", 1, 1),
-    ("run={'calls': 3}", 3, 3),
-    ("calls=0", 0, 0),
-]
+ALONE = {
+    "prompt_chars": 7,
+    "response_chars": 20,
+    "total_chars": 30,
+    "input_tokens": 23,
+    "output_tokens": 20,
+    "total_tokens": 50,
+    "cost_usd": "20",
+}
+"""Limits that each small call keeps by itself, and the large one does not."""
+
+BY_SCOPE = {"run": SHARED, "job": SHARED, "step": SHARED, "call": ALONE}
+
+SENT_FIRST = ("response_chars", "total_chars")
+"""What nobody knows before the answer is there."""
 
 
-def events(project: Project) -> list[dict[str, Any]]:
-    path = project.path / ".tapemeter" / "latest" / "llm_usage_events.jsonl"
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+def limited(scope: str, dimension: str) -> str:
+    return f"pytest.mark.llm_budget({scope}={{{dimension!r}: {BY_SCOPE[scope][dimension]!r}}})"
 
 
-@pytest.mark.parametrize(("limit", "answered", "sent"), LIMITS)
-def test_a_job_stops_at_the_same_call_live_and_offline(
-    project: Project, server: Loopback, limit: str, answered: int, sent: int
+def expected(scope: str, dimension: str) -> str:
+    return f"pytest.mark.expect_stopped_budget({dimension!r}, scope={scope!r}, after_calls=2)"
+
+
+@pytest.fixture
+def priced(project: Project) -> Project:
+    return with_three_calls(project)
+
+
+@pytest.mark.parametrize("scope", ["job", "step", "call"])
+def test_every_dimension_stops_the_third_call_live_recording_and_in_replay(
+    priced: Project, server: Loopback, scope: str
 ) -> None:
-    project.write("llm_prices.yaml", PRICES)
-    project.write(
+    params = "\n".join(
+        f"    pytest.param(id={dimension!r}, marks=[{limited(scope, dimension)}, {expected(scope, dimension)}]),"
+        for dimension in BY_SCOPE[scope]
+    )
+    priced.write(
         "test_it.py",
         f"""
-        import pytest, talk
+import pytest, three
 
-        @pytest.mark.llm_budget({limit})
-        @pytest.mark.expect_stopped_budget(after_calls={answered})
-        def test_one(llm_job):
-            with llm_job.step("asking"):
-                for number in range(6):
-                    talk.ask(f"n {{number}}", max_tokens=8)
-        """,
+@pytest.mark.parametrize((), [
+{params}
+])
+def test_one(llm_job):
+    with llm_job.step("all"):
+        three.ask_all()
+""",
     )
+    tests = len(BY_SCOPE[scope])
+    sent = sum(3 if dimension in SENT_FIRST else 2 for dimension in BY_SCOPE[scope])
 
-    project.record_and_replay(server, calls=sent, passed=1)
+    for runs, mode in enumerate(("--llm-mode=live", "--record-cassettes"), 1):
+        priced.run(mode, passed=tests)
+        assert len(server.requests) == runs * sent
+    priced.run("--llm-mode=replay", passed=tests)
+    assert len(server.requests) == 2 * sent
 
-    (stop,) = (event for event in events(project) if event["event"] == "stop")
-    assert stop["dimension"] in limit
-    assert [event["state"] for event in events(project) if event["event"] == "job"] == ["STOPPED_BUDGET"]
-
-
-def test_no_limit_and_null_let_everything_through(project: Project, server: Loopback) -> None:
-    project.write(
-        "test_it.py",
-        """
-        import pytest, talk
-
-        @pytest.mark.llm_budget(calls=None)
-        def test_one(llm_job):
-            for number in range(5):
-                talk.ask(f"n {number}")
-            assert (llm_job.state, llm_job.stop) == ("RUNNING", None)
-            assert dict(llm_job.budget.remaining) == {}
-        """,
-    )
-
-    project.record_and_replay(server, calls=5, passed=1)
+    told = report(priced)
+    assert [(stop["scope"], stop["dimension"]) for stop in told["stops"]] == [(scope, d) for d in BY_SCOPE[scope]]
+    assert {job["state"] for job in told["jobs"]} == {"STOPPED_BUDGET"}
+    assert told["errors"] == []
 
 
-def test_an_unexpected_stop_fails_the_test_in_one_sentence(project: Project, server: Loopback) -> None:
-    project.write(
-        "test_it.py",
-        """
-        import pytest, talk
-
-        @pytest.mark.llm_budget(calls=1)
-        def test_one():
-            talk.ask_openai("first")
-            talk.ask_openai("second")
-        """,
-    )
-
-    result = project.run("--llm-mode=live", failed=1)
-
-    result.stdout.fnmatch_lines(
-        [
-            (
-                "*BudgetStopped: stopped by budget: the job's calls limit of 1 (from @pytest.mark.llm_budget on "
-                "test_it.py::test_one) does not hold: 1 used, 1 more asked by call 2, chat with loopback-1 at "
-                "127.0.0.1, which was refused before it was sent; to let it through, raise job.calls there to 2 or "
-                "more"
-            ),
-        ]
-    )
-    result.stdout.no_fnmatch_line("*site-packages*")
-    assert len(server.requests) == 1
-
-
-@pytest.mark.parametrize("swallowed", ["Exception", "BaseException"])
-def test_code_that_swallows_whatever_happens_is_stopped_all_the_same(
-    project: Project, server: Loopback, swallowed: str
-) -> None:
-    project.write(
+@pytest.mark.parametrize("dimension", SHARED)
+def test_every_dimension_stops_the_run_at_the_third_call(priced: Project, server: Loopback, dimension: str) -> None:
+    priced.write(
         "test_it.py",
         f"""
-        import pytest, talk
+import pytest, three
 
-        @pytest.mark.llm_budget(calls=2)
-        def test_one():
-            for number in range(10):
-                try:
-                    talk.ask(f"n {{number}}")
-                except {swallowed}:
-                    continue
-        """,
+@{limited("run", dimension)}
+@{expected("run", dimension)}
+def test_one():
+    three.ask_all()
+""",
     )
 
-    result = project.run("--llm-mode=live", failed=1)
-
-    result.stdout.fnmatch_lines(["*stopped by budget: the job's calls limit of 2*"])
-    assert len(server.requests) == 2
+    priced.record_and_replay(server, calls=3 if dimension in SENT_FIRST else 2, passed=1)
 
 
-def test_a_stop_reaches_threads_tasks_and_executors(project: Project, server: Loopback) -> None:
-    project.write(
+EXACT = {**SHARED, "input_tokens": 14, "total_tokens": 35, "cost_usd": "20.99"}
+"""In replay the recorded figures are what is asked for, so a limit that is just kept lets a call through."""
+
+
+def test_replay_goes_by_what_was_recorded_twenty_times_over(priced: Project, server: Loopback) -> None:
+    params = "\n".join(
+        f"    pytest.param(id={dimension!r}, marks=[pytest.mark.llm_budget({dimension}={limit!r}), "
+        f"{expected('job', dimension)}]),"
+        for dimension, limit in EXACT.items()
+    )
+    priced.write(
         "test_it.py",
-        """
-        import asyncio, threading
-        from concurrent.futures import ThreadPoolExecutor
-        import pytest, talk, tapemeter
+        f"""
+import pytest, three
 
-        POOL = ThreadPoolExecutor(2)
+pytestmark = pytest.mark.llm_cassette("three")
 
-        @pytest.mark.llm_budget(calls=3)
-        @pytest.mark.expect_stopped_budget("calls", after_calls=3)
-        def test_one():
-            def refused():
-                with pytest.raises(tapemeter.BudgetStopped):
-                    talk.ask("late")
-                return True
+def test_all():
+    three.ask_all()
 
-            thread = threading.Thread(target=talk.ask, args=("in a thread",))
-            thread.start()
-            thread.join()
-            POOL.submit(talk.ask, "in an executor").result()
-            asyncio.run(talk.aask("in a task"))
-            with pytest.raises(tapemeter.BudgetStopped):
-                asyncio.run(talk.aask("one too many"))
-            assert POOL.submit(refused).result()
-            assert asyncio.run(asyncio.to_thread(refused))
-        """,
+@pytest.mark.parametrize("again", range(20))
+@pytest.mark.parametrize((), [
+{params}
+])
+def test_one(again, llm_usage):
+    try:
+        three.ask_all()
+    finally:
+        assert (llm_usage.calls, llm_usage.total_tokens, llm_usage.total_chars) == (2, 24, 42)
+""",
     )
+    priced.run("--record-cassettes", "-k", "test_all", passed=1)
 
-    project.record_and_replay(server, calls=3, passed=1)
+    priced.run("--llm-mode=replay", passed=1 + 20 * len(EXACT))
+
+    assert len(server.requests) == 3
+    assert len(report(priced)["stops"]) == 20 * len(EXACT)
 
 
-def test_parallel_calls_never_pass_a_limit_together(project: Project, server: Loopback) -> None:
-    project.write(
+# What is refused, and what is not
+
+
+def test_zero_refuses_every_call_and_null_none(priced: Project, server: Loopback) -> None:
+    dimensions = [*SHARED, "wall_seconds"]
+    params = "\n".join(
+        f"    pytest.param(0, id={dimension!r}, marks=[pytest.mark.llm_budget({dimension}=0), "
+        f"pytest.mark.expect_stopped_budget({dimension!r}, after_calls=0)]),\n"
+        f"    pytest.param(1, id='no {dimension}', marks=pytest.mark.llm_budget({dimension}=None)),"
+        for dimension in dimensions
+    )
+    priced.write(
         "test_it.py",
-        """
-        from concurrent.futures import ThreadPoolExecutor
-        import pytest, talk, tapemeter
+        f"""
+import pytest, three
 
-        def attempt(number):
-            try:
-                return talk.ask(f"n {number}")
-            except tapemeter.BudgetStopped:
-                return None
-
-        @pytest.mark.llm_budget(calls=5)
-        @pytest.mark.expect_stopped_budget("calls")
-        def test_one(llm_usage):
-            with ThreadPoolExecutor(12) as pool:
-                answers = list(pool.map(attempt, range(24)))
-            assert len([answer for answer in answers if answer]) == llm_usage.calls == 5
-        """,
+@pytest.mark.parametrize("calls", [
+{params}
+])
+def test_one(calls, llm_job, llm_usage):
+    try:
+        three.ask(0)
+    finally:
+        assert llm_usage.calls == llm_usage.attempts == calls
+        assert len(llm_job.budget.limits) == 1 - calls
+""",
     )
+    tests = 2 * len(dimensions)
 
-    project.run("--llm-mode=live", passed=1)
-
-    assert len(server.requests) == 5
-
-
-@pytest.mark.usefixtures("sdks")
-def test_clients_are_answered_402_where_the_policy_says_so(project: Project, server: Loopback) -> None:
-    project.write(
-        "test_it.py",
-        """
-        import anthropic, openai, pytest, talk
-
-        @pytest.mark.llm_budget(calls=0, on_stop="http_402")
-        @pytest.mark.expect_stopped_budget("calls", after_calls=0)
-        def test_one():
-            with pytest.raises(openai.APIStatusError, match="stopped by budget") as openai_error:
-                talk.ask_openai("first")
-            with pytest.raises(anthropic.APIStatusError, match="stopped by budget") as anthropic_error:
-                talk.ask_anthropic("second")
-            assert openai_error.value.status_code == anthropic_error.value.status_code == 402
-            assert openai_error.value.code == "budget_stopped"
-
-        @pytest.mark.llm_budget(calls=0, on_stop="http_402")
-        def test_two():
-            with pytest.raises(openai.APIStatusError):
-                talk.ask_openai("first")
-        """,
-    )
-
-    result = project.run("--llm-mode=live", passed=1, failed=1)
-
-    result.stdout.fnmatch_lines(["*test_two*", "*stopped by budget*", "*expect_stopped_budget*"])
-    assert server.requests == []
-    refused = [event for event in events(project) if event["event"] == "call"]
-    assert [event["outcome"] for event in refused] == ["refused"] * 3, "a 402 is not retried"
+    priced.run("--llm-mode=live", passed=tests)
+    priced.run("--record-cassettes", passed=tests)
+    assert len(server.requests) == tests
+    priced.run("--llm-mode=replay", passed=tests)
+    assert len(server.requests) == tests
+    assert outcomes(priced) == ["refused", "ok"] * len(dimensions)
 
 
-@pytest.mark.usefixtures("sdks")
-def test_what_an_sdk_retries_is_one_call_of_several_attempts(project: Project, server: Loopback) -> None:
-    project.write(
-        "test_it.py",
-        """
-        import pytest, talk
+def test_a_limit_that_is_just_reached_is_kept(priced: Project, server: Loopback) -> None:
+    priced.write("test_it.py", """
+import pytest, three
 
-        def test_one(llm_usage):
-            talk.ask_openai("status 429 then answer")
-            assert (llm_usage.calls, llm_usage.attempts, llm_usage.output_tokens) == (1, 2, 7)
+@pytest.mark.llm_budget(
+    calls=2, attempts=2, prompt_chars=14, response_chars=28, total_chars=42, input_tokens=28, output_tokens=15,
+    total_tokens=43, cost_usd="15",
+)
+def test_one(llm_job):
+    three.ask_all(range(2))
+    assert llm_job.state == "RUNNING"
+    assert {name: str(left) for name, left in llm_job.budget.remaining.items()} == {
+        "calls": "0", "attempts": "0", "prompt_chars": "0", "response_chars": "0", "total_chars": "0",
+        "input_tokens": "18", "output_tokens": "1", "total_tokens": "19", "cost_usd": "1",
+    }
+""")  # fmt: skip
 
-        @pytest.mark.llm_budget(call={"attempts": 1})
-        @pytest.mark.expect_stopped_budget("attempts", scope="call", after_calls=0)
-        def test_two():
-            talk.ask_openai("status 500 then answer")
-        """,
-    )
-
-    project.record_and_replay(server, calls=3, passed=2)
-
-
-def test_the_outermost_limit_is_the_one_that_is_told(project: Project) -> None:
-    project.write(
-        "test_it.py",
-        """
-        import pytest, talk
-
-        @pytest.mark.llm_budget(calls=1, run={"calls": 1}, step={"calls": 1})
-        @pytest.mark.expect_stopped_budget("calls", scope="run")
-        def test_one():
-            talk.ask("first")
-            talk.ask("second")
-        """,
-    )
-
-    project.run("--llm-mode=live", passed=1)
+    priced.record_and_replay(server, calls=2, passed=1)
 
 
 def test_a_limit_of_a_model_holds_for_its_calls_alone(project: Project) -> None:
@@ -301,29 +235,93 @@ def test_a_limit_of_a_model_holds_for_its_calls_alone(project: Project) -> None:
     project.run("--llm-mode=live", passed=2)
 
 
-def test_a_price_that_is_unknown_is_never_zero(project: Project, server: Loopback) -> None:
-    project.write(
+SCOPES = ["run", "job", "step", "call"]
+
+
+@pytest.mark.parametrize("outermost", range(4))
+def test_of_several_limits_that_do_not_hold_the_outermost_is_told(priced: Project, outermost: int) -> None:
+    limits = ", ".join(f"{scope}={{'prompt_chars': 7}}" for scope in SCOPES[outermost:])
+    priced.write(
         "test_it.py",
-        """
-        import pytest, talk
+        f"""
+import pytest, three
 
-        @pytest.mark.llm_budget(cost_usd="5")
-        def test_refused():
-            talk.ask("hello")
-
-        @pytest.mark.llm_budget(cost_usd="0.0001", unknown_cost="assume_max")
-        @pytest.mark.expect_stopped_budget("cost_usd", after_calls=0)
-        def test_assumed():
-            talk.ask("hello")
-
-        @pytest.mark.llm_budget(cost_usd="0.0001", unknown_cost="ignore")
-        def test_ignored(llm_usage):
-            talk.ask("hello")
-            assert (llm_usage.cost_usd, llm_usage.unpriced) == (0, 1)
-        """,
+@pytest.mark.llm_budget({limits})
+@pytest.mark.expect_stopped_budget("prompt_chars", scope={SCOPES[outermost]!r}, after_calls=0)
+def test_one(llm_job):
+    with llm_job.step("large"):
+        three.ask(2)
+""",
     )
 
-    result = project.run("--llm-mode=live", passed=2, failed=1)
+    priced.run("--llm-mode=live", passed=1)
 
-    result.stdout.fnmatch_lines(["*the price of loopback-1 is unknown*give the model a price*"])
-    assert len(server.requests) == 1
+
+def test_of_time_and_what_is_counted_the_outermost_is_told(priced: Project) -> None:
+    priced.write("test_it.py", """
+import pytest, three
+
+@pytest.mark.llm_cassette("three")
+def test_all():
+    three.ask_all()
+
+@pytest.mark.llm_cassette("three")
+@pytest.mark.llm_budget(wall_seconds=25, step={"calls": 2})
+@pytest.mark.expect_stopped_budget("wall_seconds", scope="job", after_calls=2)
+def test_time_is_outer(llm_job):
+    with llm_job.step("all"):
+        three.ask_all()
+
+@pytest.mark.llm_cassette("three")
+@pytest.mark.llm_budget(step={"wall_seconds": 25}, calls=2)
+@pytest.mark.expect_stopped_budget("calls", scope="job", after_calls=2)
+def test_time_is_inner(llm_job):
+    with llm_job.step("all"):
+        three.ask_all()
+""")  # fmt: skip
+    priced.run("--record-cassettes", "-k", "test_all", passed=1)
+    pace(priced.path / "cassettes" / "three.yaml", [(0, 10), (10, 10), (20, 10)])
+
+    priced.run("--llm-mode=replay", passed=3)
+
+
+# What nearly breaks a limit, and what breaks it though it was not to
+
+
+def test_a_limit_that_is_nearly_used_up_warns_once(priced: Project, server: Loopback) -> None:
+    priced.write("test_it.py", """
+import pytest, three
+
+@pytest.mark.llm_budget(calls=5, output_tokens=100, warn_at=0.5)
+def test_one():
+    three.ask_all(range(5))
+""")  # fmt: skip
+
+    priced.record_and_replay(server, calls=5, passed=1)
+
+    warned = [(event["dimension"], event["used"], event["limit"]) for event in events(priced, "warning")]
+    assert warned == [("calls", 3, 5)]
+    order = [event["event"] for event in events(priced) if event["event"] in {"call", "warning"}]
+    assert order == ["call", "call", "call", "warning", "call", "call"]
+
+
+def test_an_answer_that_beats_its_bound_is_an_overrun_and_trips(project: Project, server: Loopback) -> None:
+    project.write("test_it.py", """
+import pytest, talk, tapemeter
+
+@pytest.mark.llm_budget(output_tokens=10)
+@pytest.mark.expect_stopped_budget("output_tokens", after_calls=0)
+def test_over():
+    with pytest.raises(tapemeter.BudgetStopped, match="12 more asked by call 1, .* over the limit once it was"):
+        talk.ask("usage 5 12", max_tokens=9)
+
+@pytest.mark.llm_budget(output_tokens=20)
+def test_within():
+    talk.ask("usage 5 12", max_tokens=9)
+""")  # fmt: skip
+
+    project.run("--llm-mode=live", passed=2)
+
+    found = [(event["dimension"], event["bound"], event["actual"]) for event in events(project, "overrun")]
+    assert found == [("output_tokens", 9, 12)] * 2
+    assert len(server.requests) == 2

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
+from spending import events, report
 
 if TYPE_CHECKING:
     from conftest import Project
     from loopback import Loopback
-
-
-def report(project: Project) -> dict[str, Any]:
-    path = project.path / ".tapemeter" / "latest" / "llm_usage_report.json"
-    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return found
 
 
 def test_a_test_sees_what_it_used_by_model_and_by_step(project: Project, server: Loopback) -> None:
@@ -62,48 +56,31 @@ def test_a_test_sees_what_it_used_by_model_and_by_step(project: Project, server:
     }
 
 
-def test_a_limit_of_a_step_holds_for_each_run_of_it(project: Project) -> None:
-    project.write(
-        "test_it.py",
-        """
-        import pytest, talk, tapemeter
-
-        @pytest.mark.llm_budget(step={"calls": 2})
-        @pytest.mark.expect_stopped_budget("calls", scope="step", after_calls=4)
-        def test_one(llm_job):
-            for turn in range(2):
-                with llm_job.step("agent"):
-                    talk.ask("first")
-                    talk.ask("second")
-            with pytest.raises(tapemeter.BudgetStopped), llm_job.step("agent"):
-                for number in range(3):
-                    talk.ask(f"n {number}")
-            assert llm_job.stop is None
-        """,
-    )
-    project.run("--llm-mode=live", failed=1)
-
+def test_a_limit_of_a_step_holds_for_each_run_of_it_and_for_the_steps_within(
+    project: Project, server: Loopback
+) -> None:
     project.write(
         "test_it.py",
         """
         import pytest, talk
 
         @pytest.mark.llm_budget(step={"calls": 2})
-        @pytest.mark.expect_stopped_budget("calls", scope="step", after_calls=6)
+        @pytest.mark.expect_stopped_budget("calls", scope="step", after_calls=7)
         def test_one(llm_job):
-            for turn in range(3):
+            for turn in range(2):
                 with llm_job.step("agent"):
                     talk.ask("first")
                     talk.ask("second")
             talk.ask("outside of any step there is no limit")
-            with llm_job.step("agent"), llm_job.step("tool"):
+            with llm_job.step("agent"):
                 talk.ask("first")
-                talk.ask("second")
-                talk.ask("third")
+                with llm_job.step("tool"):
+                    talk.ask("second")
+                    talk.ask("third")
         """,
     )
-    result = project.run("--llm-mode=live", failed=1)
-    result.stdout.fnmatch_lines(["*expected a budget to stop the job*after 9 calls*"])
+
+    project.record_and_replay(server, calls=7, passed=1)
 
 
 def test_tests_of_one_name_share_a_job_and_its_budget(project: Project, server: Loopback) -> None:
@@ -167,53 +144,29 @@ def test_a_fixture_of_wider_scope_has_a_job_of_its_own(project: Project, server:
     assert report(project)["totals"]["calls"] == 3
 
 
-def test_an_expectation_that_is_not_met_says_what_happened(project: Project) -> None:
-    project.write(
-        "test_it.py",
-        """
-        import pytest, talk
+def test_a_test_that_is_run_again_begins_with_a_whole_budget(project: Project, server: Loopback) -> None:
+    project.write("test_it.py", """
+import pytest, talk
 
-        @pytest.mark.llm_budget(calls=3)
-        @pytest.mark.expect_stopped_budget("calls")
-        def test_not_stopped():
-            talk.ask("one")
-            talk.ask("two")
+runs = []
 
-        @pytest.mark.llm_budget(calls=1)
-        @pytest.mark.expect_stopped_budget("cost_usd")
-        def test_another_limit():
-            talk.ask("one")
-            talk.ask("two")
+@pytest.mark.flaky(reruns=1)
+@pytest.mark.llm_budget(calls=2)
+def test_one(llm_job):
+    runs.append(1)
+    for number in range(3 if len(runs) == 1 else 2):
+        talk.ask(f"question {number}")
+    assert (llm_job.name, llm_job.state) == ("test_it.py::test_one (run 2)", "RUNNING")
+""")  # fmt: skip
 
-        @pytest.mark.llm_budget(calls=1)
-        @pytest.mark.expect_stopped_budget
-        def test_a_fault_of_its_own():
-            talk.ask("one")
-            try:
-                talk.ask("two")
-            except BaseException:
-                assert 1 == 2, "the test's own fault"
+    project.run("--llm-mode=live", passed=1, rerun=1)
 
-        @pytest.mark.llm_budget(calls=1)
-        @pytest.mark.expect_stopped_budget
-        def test_wrapped():
-            talk.ask("one")
-            try:
-                talk.ask("two")
-            except BaseException as error:
-                raise RuntimeError("the agent gave up") from error
-        """,
-    )
-
-    result = project.run("--llm-mode=live", failed=3, passed=1)
-
-    result.stdout.fnmatch_lines(
-        [
-            "expected a budget to stop the job (limit calls), but it was COMPLETED, 2 of 3 calls used",
-            "*but it was stopped by the job's calls limit after 1 calls*",
-            "*the test's own fault*",
-        ]
-    )
+    assert [(job["job"], job["state"]) for job in report(project)["jobs"]] == [
+        ("test_it.py::test_one", "STOPPED_BUDGET"),
+        ("test_it.py::test_one (run 2)", "COMPLETED"),
+    ]
+    assert len(events(project, "stop")) == 1
+    assert len(server.requests) == 4
 
 
 @pytest.mark.parametrize("mode", ["live", "off"])

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
 import pytest
+from spending import report
 
 if TYPE_CHECKING:
     from conftest import Project
     from loopback import Loopback
 
 OUT_OF_BUDGET = 8
+
 RUN = "schema: llm_budget_policy_v1\nname: run\nlimits:\n  run: {calls: 3}\n"
+
 MANY = """
 import pytest, talk
 
@@ -21,12 +23,6 @@ import pytest, talk
 def test_one(number):
     talk.ask(f"n {number}")
 """
-
-
-def report(project: Project) -> dict[str, Any]:
-    path = project.path / ".tapemeter" / "latest" / "llm_usage_report.json"
-    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return found
 
 
 def test_a_run_out_of_budget_leaves_the_remaining_tests_not_run(project: Project, server: Loopback) -> None:

@@ -56,7 +56,7 @@ _SCALE: Mapping[Dimension, int] = {
 }
 
 
-_EXACT = Context(prec=60)
+EXACT = Context(prec=60)
 """The program under test may have made its own decimals coarser."""
 
 
@@ -71,13 +71,13 @@ class Unit(Enum):
 def to_units(dimension: Dimension, amount: Decimal | float) -> int:
     """Return an amount as whole units, rounded up, so that no rounding ever hides a use."""
     exact = amount if isinstance(amount, Decimal) else Decimal(str(amount))
-    units = _EXACT.multiply(exact, Decimal(_SCALE.get(dimension, 1)))
-    return int(units.to_integral_value(rounding=ROUND_CEILING, context=_EXACT))
+    units = EXACT.multiply(exact, Decimal(_SCALE.get(dimension, 1)))
+    return int(units.to_integral_value(rounding=ROUND_CEILING, context=EXACT))
 
 
 def from_units(dimension: Dimension, units: int) -> Decimal:
     """Return units as the exact amount that a policy would name."""
-    return _EXACT.divide(Decimal(units), Decimal(_SCALE.get(dimension, 1)))
+    return EXACT.divide(Decimal(units), Decimal(_SCALE.get(dimension, 1)))
 
 
 def unit(dimension: Dimension) -> Unit:
@@ -96,9 +96,14 @@ def shown(dimension: Dimension, units: int) -> str:
             whole, _, cents = text.partition(".")
             return f"${whole}.{cents.rstrip('0').ljust(2, '0')}"
         case Unit.SECONDS:
-            return f"{amount.normalize():f} s"
+            return f"{text_of(amount)} s"
         case _:
             return f"{units:,}"
+
+
+def text_of(amount: Decimal) -> str:
+    """Return an amount as text, exactly, without an exponent or zeros at its end."""
+    return f"{EXACT.normalize(amount):f}"
 
 
 def natural(dimension: Dimension, units: int) -> int | float | Decimal:
@@ -117,7 +122,7 @@ def plain(dimension: Dimension, units: int) -> int | float | str:
     amount = from_units(dimension, units)
     match unit(dimension):
         case Unit.MONEY:
-            return f"{amount.normalize():f}"
+            return text_of(amount)
         case Unit.SECONDS:
             return float(amount)
         case _:

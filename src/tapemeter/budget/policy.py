@@ -12,7 +12,7 @@ from enum import StrEnum
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
-from tapemeter.budget import amounts
+from tapemeter.budget import amounts, degrade
 from tapemeter.budget.dimensions import Dimension, Scope
 from tapemeter.errors import UsageError
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from typing import NoReturn
 
+    from tapemeter.budget.degrade import Degrade
     from tapemeter.documents import Document
 
 DEFAULT_OUTPUT_TOKENS = 4096
@@ -92,12 +93,15 @@ class Policy:
     on_stop: OnStop | None = None
     warn_at: Decimal | None = None
     default_output_tokens: int | None = None
+    degrade: tuple[Degrade, ...] = ()
+    """Where aliases go when limits near their end; of these rules the first that holds counts."""
 
     def tightened(self, nearer: Policy) -> Policy:
         """Return the policy under which both hold.
 
         The smaller limit and the smaller `warn_at` win, the stricter `unknown_cost`, and what the `nearer` one says
-        of all else. A limit keeps its source, of two equal ones that of this policy.
+        of all else. A limit keeps its source, of two equal ones that of this policy. The rules of both hold by which
+        aliases degrade, those of the `nearer` one first.
         """
         smallest: dict[tuple[int, str, str, int], Limit] = {}
         for limit in (*self.limits, *nearer.limits):
@@ -111,6 +115,7 @@ class Policy:
             on_stop=nearer.on_stop or self.on_stop,
             warn_at=min(_given(self.warn_at, nearer.warn_at), default=None),
             default_output_tokens=next(iter(_given(nearer.default_output_tokens, self.default_output_tokens)), None),
+            degrade=tuple(dict.fromkeys((*nearer.degrade, *self.degrade))),
         )
 
     def effective(self) -> Policy:
@@ -132,6 +137,7 @@ def from_document(document: Document) -> Policy:
     return Policy(
         name=fields["name"],
         limits=tuple(sorted(_in_document(document), key=lambda limit: limit.what)),
+        degrade=tuple(degrade.from_document(document)),
         **_settings(fields),
     )
 

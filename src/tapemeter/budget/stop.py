@@ -89,6 +89,8 @@ class Stop:
         needed = self.used_units + self.reserved_units + self.asked_units
         if dimension is Dimension.CALLS or needed <= self.over.value:
             needed = max(needed, self.over.value + 1)
+        if self.what == REFUSED:  # a limit that is used up refuses, even a call that asks for nothing more
+            needed = max(needed, self.used_units + 1)
         return f"{whole}; to let it through, raise {self.over.name} there to {shown(dimension, needed)} or more"
 
     def as_event(self) -> dict[str, Any]:

@@ -46,6 +46,8 @@ def first_excess(accounts: Sequence[Account], books: Mapping[str, tuple[Sums, Su
             if limit is None:
                 continue
             spent, held, more = used.get(dimension, 0), reserved.get(dimension, 0), asked.get(dimension, 0)
+            if dimension is Dimension.CALLS and limit and not more:
+                continue  # another attempt at a call that was let through
             if spent >= limit or spent + held + more > limit:
                 return Excess(account.name, dimension, limit, spent, held, more)
     return None

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Sequence
 
+    from tapemeter.budget.degrade import Degrade
     from tapemeter.budget.policy import Policy
     from tapemeter.documents import Document
 
@@ -184,6 +185,10 @@ def _print(checked: _Checked, safe: Callable[[str], str]) -> None:
     widths = [max(len(cells[column]) for cells in table) for column in range(3)]
     for scope, name, value, where in table:
         print(f"  {scope:<{widths[0]}}  {name:<{widths[1]}}  {value:>{widths[2]}}  {line(safe(where))}")
+    for rule in policy.degrade:
+        without = "" if _limits_of(rule, policy) else ", of which there is no limit here"
+        what = f"{rule.alias} goes to {rule.to} from {float(rule.at) * 100:.4g} % of {rule.limit} on{without}"
+        print(f"  {line(safe(what))}  {line(safe(rule.source))}")
     print(f"  {', '.join(f'{name} {value}' for name, value in _settings(policy).items() if value is not None)}\n")
 
 
@@ -217,7 +222,24 @@ def _policy(policy: Policy, safe: Callable[[str], str]) -> dict[str, Any]:
         }
         for limit in policy.limits
     ]
-    return {"name": safe(policy.name), "limits": limits, **_settings(policy)}
+    rules = [
+        {
+            "alias": safe(rule.alias),
+            "to": safe(rule.to),
+            "at": float(rule.at),
+            "scope": rule.scope,
+            "limit": rule.dimension,
+            "has_limit": _limits_of(rule, policy),
+            "source": safe(rule.source),
+        }
+        for rule in policy.degrade
+    ]
+    return {"name": safe(policy.name), "limits": limits, "degrade": rules, **_settings(policy)}
+
+
+def _limits_of(rule: Degrade, policy: Policy) -> bool:
+    """Whether the policy has a limit that a rule goes by; it may also come from another one, such as a marker's."""
+    return any(limit.scope is rule.scope and limit.dimension is rule.dimension for limit in policy.limits)
 
 
 def _settings(policy: Policy) -> dict[str, Any]:

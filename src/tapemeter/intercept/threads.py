@@ -1,7 +1,7 @@
 """Lets threads and executors that a test starts belong to the test and its steps, as tasks do by themselves.
 
-A new thread starts with an empty context, so owner and steps are carried over by hand: into `threading.Thread` when it
-is started, and into each piece of work given to a `ThreadPoolExecutor`, whose threads outlive the test that
+A new thread starts with an empty context, so owner, steps and intent are carried over by hand: into `threading.Thread`
+when it is started, and into each piece of work given to a `ThreadPoolExecutor`, whose threads outlive the test that
 made them.
 """
 
@@ -10,8 +10,9 @@ from __future__ import annotations
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from functools import wraps
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from tapemeter import intent as intents
 from tapemeter import job as jobs
 from tapemeter import owner as owners
 from tapemeter.intercept.adapter import Hook
@@ -19,9 +20,13 @@ from tapemeter.intercept.adapter import Hook
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tapemeter.intent import Intent
+    from tapemeter.job import StepRun
+    from tapemeter.owner import Owner
+
 
 def install() -> Callable[[], None]:
-    """Carry owner and steps into threads and executors; return what undoes it."""
+    """Carry owner, steps and intent into threads and executors; return what undoes it."""
     hooks = [Hook(threading.Thread, "start", _start), Hook(ThreadPoolExecutor, "submit", _submit)]
 
     def undo() -> None:
@@ -34,13 +39,12 @@ def install() -> Callable[[], None]:
 def _start(start: Callable[[threading.Thread], None]) -> Callable[[threading.Thread], None]:
     @wraps(start)
     def wrapper(thread: threading.Thread) -> None:
-        owner = owners.bound()
-        if owner is not None:
-            run, steps = thread.run, jobs.current_steps()
+        carried = _Carried.here()
+        if carried is not None:
+            run = thread.run
 
             def run_owned() -> None:
-                owners.bind(owner)
-                jobs.bind_steps(steps)
+                carried.bind()
                 vars(thread).pop("run", None)  # the thread keeps nothing of ours, nor of a session around ours
                 run()
 
@@ -53,20 +57,35 @@ def _start(start: Callable[[threading.Thread], None]) -> Callable[[threading.Thr
 def _submit(submit: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(submit)
     def wrapper(executor: ThreadPoolExecutor, work: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
-        owner = owners.bound()
-        if owner is None:
+        carried = _Carried.here()
+        if carried is None:
             return submit(executor, work, *args, **kwargs)
 
-        steps = jobs.current_steps()
-
         def work_owned(*args: Any, **kwargs: Any) -> Any:
-            before, outside = owners.bind(owner), jobs.bind_steps(steps)
+            before = carried.bind()
             try:
                 return work(*args, **kwargs)
             finally:
-                jobs.bind_steps(outside)
-                owners.bind(before)
+                before.bind()
 
         return submit(executor, work_owned, *args, **kwargs)
 
     return wrapper
+
+
+class _Carried(NamedTuple):
+    """What code takes along: whose it is, the steps it is in, and what its calls mean."""
+
+    owner: Owner | None
+    steps: tuple[StepRun, ...]
+    intent: Intent | None
+
+    @classmethod
+    def here(cls) -> _Carried | None:
+        """Return what the running code would take along; None where it is nobody's."""
+        owner = owners.bound()
+        return None if owner is None else cls(owner, jobs.current_steps(), intents.current())
+
+    def bind(self) -> _Carried:
+        """Have the code that runs from here on have it; return what it had."""
+        return _Carried(owners.bind(self.owner), jobs.bind_steps(self.steps), intents.bind(self.intent))

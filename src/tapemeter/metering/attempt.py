@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from tapemeter.budget.policy import Limit
     from tapemeter.budget.tally import Tally
     from tapemeter.cassette.mode import Mode
-    from tapemeter.intent import Intent
-    from tapemeter.job import CallRecord, Job, StepRun
+    from tapemeter.intent import CallRecord, Intent
+    from tapemeter.job import Job, StepRun
     from tapemeter.providers.meter import Asked, Watch
 
 

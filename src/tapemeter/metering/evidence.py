@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
 
-from tapemeter.budget.dimensions import plain
+from tapemeter.budget.dimensions import plain, text_of
 from tapemeter.events.artifacts import NOTHING_KEPT
 
 if TYPE_CHECKING:
@@ -146,4 +146,4 @@ def _seconds(value: float | None) -> float | None:
 
 
 def _money(amount: Decimal | None) -> str | None:
-    return None if amount is None else f"{amount.normalize():f}"
+    return None if amount is None else text_of(amount)

@@ -51,10 +51,10 @@ class Gate:
 
         `end` is when a replayed call ends on the job's clock, `pause` the longest of its stream.
         """
-        if attempt.job.stop is not None:
-            return _refusal(attempt, attempt.job.stop)
         # One at a time in a job, so that what was let through before a stop is the same in every replay.
         with attempt.job.gate:
+            if attempt.job.stop is not None:
+                return _refusal(attempt, attempt.job.stop)
             return self._reserve(attempt, amounts, end, pause)
 
     def _reserve(self, attempt: Attempt, amounts: Amounts, end: float | None, pause: float) -> BudgetStopped | None:
@@ -190,7 +190,17 @@ class Gate:
         self.stopped.add(job.name)
         if not job.end(stop):
             return
-        self._sink.write("stop", {"job": job.name, "step": step, "test": test, "model": model, **stop.as_event()})
+        self._sink.write(
+            "stop",
+            {
+                "job": job.name,
+                "step": step,
+                "test": test,
+                "model": model,
+                "replayed": job.clock.replays,
+                **stop.as_event(),
+            },
+        )
         if stop.over.scope is Scope.RUN and not stop.remedy:  # else the run has something left
             self.ledger.stop(RUN, stop.brief)
 

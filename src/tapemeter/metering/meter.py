@@ -6,13 +6,14 @@ import hashlib
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
+from decimal import Decimal
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from tapemeter import intent as intents
 from tapemeter import providers
 from tapemeter.budget import stop as stops
-from tapemeter.budget.dimensions import Dimension, from_units, plain, to_units
+from tapemeter.budget.dimensions import EXACT, Dimension, from_units, plain, to_units
 from tapemeter.errors import BudgetStopped
 from tapemeter.metering import amounts as sums
 from tapemeter.metering.attempt import Attempt, bookings
@@ -22,7 +23,6 @@ from tapemeter.providers.meter import Answered
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from decimal import Decimal
 
     from tapemeter.budget.dimensions import Amounts
     from tapemeter.budget.ledger import Balance
@@ -44,6 +44,8 @@ _OUTCOMES = {
     Ending.BROKEN: "broken",
     Ending.CUT: "cut",
 }
+_GATEWAY = "gateway"
+"""The source of a cost that is the gateway's figure."""
 _UNPRICED = (
     "the price of {model} is unknown and the policy says unknown_cost: refuse; give the model a price in the price "
     "file, or choose unknown_cost: assume_max or ignore"
@@ -107,7 +109,7 @@ class Meter:
         """Book what was recorded as used, or stop the job; nothing has been given to the program by then."""
         attempt.source = "replay"
         answered = self._answered(attempt, response)
-        cost = self._cost(attempt, answered.usage, _moment(recorded) or self._today)
+        cost = self._cost(attempt, answered, _moment(recorded) or self._today)
         try:
             used = sums.actual(attempt, answered, cost, self.prices)
         except sums.UnknownPriceError:
@@ -128,7 +130,7 @@ class Meter:
             duration=response.total,
             first_chunk=response.chunks[0].at if response.chunks else None,
             cost=cost,
-            today_usd=self._cost(attempt, answered.usage, self._today).usd,
+            today_usd=self._cost(attempt, answered, self._today).usd,
             kept=self._kept(answered),
         )
         self._book(attempt, used, answer, _outcome(response))
@@ -175,7 +177,7 @@ class Meter:
         if attempt.settled:
             return None
         answered = self._answered(attempt, response)
-        cost = self._cost(attempt, answered.usage, self._today)
+        cost = self._cost(attempt, answered, self._today)
         try:
             used = sums.actual(attempt, answered, cost, self.prices)
         except sums.UnknownPriceError:  # it had a price when it was sent, and the model that answered has none
@@ -277,7 +279,7 @@ class Meter:
                 else:
                     used = 0 if balance is None else balance.used.get(limit.dimension, 0)
                 key = (booking.account, limit.dimension)
-                if limit.value and used >= share * limit.value and key not in self._warned:
+                if limit.value and used >= EXACT.multiply(share, Decimal(limit.value)) and key not in self._warned:
                     self._warned.add(key)
                     self.sink.write("warning", _warning(attempt, limit, used))
 
@@ -289,8 +291,18 @@ class Meter:
     def _kept(self, answered: Answered) -> Kept | None:
         return None if self._artifacts is None or not answered.text else self._artifacts.keep(answered.text)
 
-    def _cost(self, attempt: Attempt, usage: Usage, at: datetime) -> Cost:
-        return self.prices.cost(usage, model=attempt.model, provider=attempt.asked.provider, url=attempt.url, at=at)
+    def _cost(self, attempt: Attempt, answered: Answered, at: datetime) -> Cost:
+        """Return what an answer cost by one's own prices, or where these say nothing, by the gateway's figure.
+
+        One's own price is that of the model that was asked, else of the one that answered.
+        """
+        provider, usage = attempt.asked.provider, answered.usage
+        own = self.prices.cost(usage, model=attempt.model, provider=provider, url=attempt.url, at=at)
+        if own.usd is None and answered.model not in {None, attempt.model}:
+            own = self.prices.cost(usage, model=answered.model, provider=provider, url=attempt.url, at=at)
+        if own.usd is None and answered.gateway_usd is not None:
+            return Cost(answered.gateway_usd, Quality.MEASURED, _GATEWAY)
+        return own
 
     def _write(self, attempt: Attempt, outcome: str, answer: Answer | None = None) -> None:
         self.sink.write("call", call_event(attempt, outcome, answer))
@@ -336,6 +348,7 @@ def _warning(attempt: Attempt, limit: Limit, used: int) -> dict[str, Any]:
         "dimension": limit.dimension.value,
         "limit": plain(limit.dimension, limit.value),
         "used": plain(limit.dimension, used),
+        "replayed": attempt.job.clock.replays,
         "fraction": float(attempt.job.plan.warn_at or 0),
         "source": limit.source,
     }

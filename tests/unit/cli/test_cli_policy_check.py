@@ -134,6 +134,7 @@ def test_json_has_all_of_it(folder: Folder) -> None:
         "path": "policies/small_v1.yaml",
         "schema": "llm_budget_policy_v1",
         "name": "small",
+        "degrade": [],
         "unknown_cost": "refuse",
         "on_stop": "raise",
         "warn_at": 0.8,
@@ -141,6 +142,34 @@ def test_json_has_all_of_it(folder: Folder) -> None:
     }
     assert found["problems"] == []
     assert found["totals"] == {"files": 1, "problems": 0}
+
+
+def test_the_rules_by_which_aliases_degrade_are_told_and_which_of_them_go_by_no_limit(folder: Folder) -> None:
+    rules = """\
+degrade:
+  - {alias: planner, to: cheap, at: 0.8}
+  - {alias: "*", to: fallback, at: 0.955, scope: run, limit: calls}
+  - {alias: router, to: cheap, at: 1, scope: step}
+"""
+    folder.write("policies/small_v1.yaml", POLICY + rules)
+    _, out, _ = folder.check()
+    where, without = "policies/small_v1.yaml", ", of which there is no limit here"
+    assert out.splitlines()[6:9] == [
+        f"  planner goes to cheap from 80 % of job.cost_usd on  {where}:11",
+        f"  * goes to fallback from 95.5 % of run.calls on  {where}:12",
+        f"  router goes to cheap from 100 % of step.cost_usd on{without}  {where}:13",
+    ]
+    [file] = folder.json()["files"]
+    assert [rule["has_limit"] for rule in file["degrade"]] == [True, True, False]
+    assert file["degrade"][1] == {
+        "alias": "*",
+        "to": "fallback",
+        "at": 0.955,
+        "scope": "run",
+        "limit": "calls",
+        "has_limit": True,
+        "source": "policies/small_v1.yaml:12",
+    }
 
 
 def test_every_problem_names_file_line_path_expected_and_found(folder: Folder) -> None:

@@ -1,11 +1,11 @@
-"""The job of the running test, as the `llm_job` fixture gives it."""
+"""A job as its test or program sees it: the `llm_job` fixture, and what `open_run().job()` gives."""
 
 from __future__ import annotations
 
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from tapemeter.budget.dimensions import Dimension, Scope, natural, to_units
+from tapemeter.budget.dimensions import Dimension, Scope, natural
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -95,12 +95,9 @@ class JobBudget:
         ]
 
     def _left(self, limit: Limit) -> Any:
-        if limit.dimension is Dimension.WALL_SECONDS:
-            taken = to_units(limit.dimension, max(0.0, self._job.clock.now()))
-        else:
-            balance = self._run.ledger.balance(self._job.account)
-            taken = balance.used.get(limit.dimension, 0) + balance.reserved.get(limit.dimension, 0)
-        return _natural(limit, max(0, limit.value - taken))
+        from tapemeter.metering.standing import Standings  # noqa: PLC0415 - few tests ask what is left
+
+        return _natural(limit, Standings(self._job, self._run.ledger).of(limit).left)
 
 
 def _natural(limit: Limit, units: int) -> Any:
