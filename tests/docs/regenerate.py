@@ -20,6 +20,7 @@ from tapemeter import model, providers, yaml_reader
 from tapemeter.cassette import body, encoding, store, volatile, yaml_writer
 from tapemeter.providers import prompt
 from tapemeter.redact import names, shapes
+from tapemeter.trace import schema, views
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -104,6 +105,36 @@ def _dropped(exact: Iterable[str], prefixes: Iterable[str]) -> str:
     return _listed(sorted([*exact, *(f"{prefix}*" for prefix in prefixes)]))
 
 
+def _cells(*cells: str) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _trace_tables() -> str:
+    made: list[str] = []
+    for table in schema.TABLES:
+        key = ", ".join(f"`{name}`" for name in table.key)
+        made += [f"### `{table.name}`", "", f"{table.meaning[:1].upper()}{table.meaning[1:]}. Key: {key}.", ""]
+        made += ["| column | holds | means |", "|---|---|---|"]
+        for column in table.columns:
+            meaning = f"{column.meaning}; generated" if column.rule else column.meaning
+            made.append(_cells(f"`{column.name}`", column.kind.value, meaning))
+        if table.indexes:
+            indexes = "; ".join(", ".join(f"`{name}`" for name in index) for index in table.indexes)
+            made += ["", f"Indexes: {indexes}."]
+        made.append("")
+    return "\n".join(made).rstrip()
+
+
+def _trace_views() -> str:
+    rows = [_cells(f"`cost_by_{by}`", ", ".join(f"`{name}`" for name in keys)) for by, keys in views.KEYS.items()]
+    return "\n".join(["| view | a row for each |", "|---|---|", *rows])
+
+
+def _trace_figures() -> str:
+    rows = [_cells(f"`{column}`", meaning) for column, meaning in views.columns()]
+    return "\n".join(["| column | means |", "|---|---|", *rows])
+
+
 PASSAGES: dict[str, Callable[[], str]] = {
     "help": _help,
     "claims": _claims,
@@ -113,6 +144,9 @@ PASSAGES: dict[str, Callable[[], str]] = {
     "shapes": lambda: _listed(sorted((prefix.replace("\\", "") for prefix, _ in shapes._KEYS), key=_any_case)),
     "stream-types": lambda: _listed(sorted(model.STREAM_TYPES)),
     "styles": lambda: _listed(body._STYLES),
+    "trace-tables": _trace_tables,
+    "trace-views": _trace_views,
+    "trace-figures": _trace_figures,
     "dropped-request": lambda: _dropped(volatile.REQUEST, volatile.REQUEST_PREFIXES),
     "dropped-response": lambda: _dropped(volatile.RESPONSE, volatile.RESPONSE_PREFIXES),
     "dropped-answer": lambda: _dropped((), volatile.LIMIT_PREFIXES),

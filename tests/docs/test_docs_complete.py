@@ -17,6 +17,7 @@ from pages import DOCS, PAGES, REFERENCE, ROOT, page, reference
 
 import tapemeter
 from tapemeter import errors, settings
+from tapemeter.active_job import ActiveJob, JobBudget
 from tapemeter.budget import policy
 from tapemeter.budget.dimensions import Dimension, Scope
 from tapemeter.budget.stop import Stop
@@ -25,12 +26,11 @@ from tapemeter.cassette import body, mapping, match, mode, store
 from tapemeter.cassette import format as cassette_format
 from tapemeter.cassette.model import Interaction
 from tapemeter.cassette.verify import Kind
-from tapemeter.cli import COMMANDS
+from tapemeter.cli import ALONE, COMMANDS
 from tapemeter.model import Ending, Quality, Request, Response
 from tapemeter.outcome import JobState
 from tapemeter.providers import prompt
-from tapemeter.pytest_plugin import budgets, ending, fixtures, hookspecs, markers, options
-from tapemeter.pytest_plugin.active_job import ActiveJob, JobBudget
+from tapemeter.pytest_plugin import budgets, calling, ending, fixtures, hookspecs, markers, options
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -126,7 +126,8 @@ def test_every_marker_and_argument_is_documented(marker: str, arguments: list[st
 
 
 def test_every_fixture_has_its_section() -> None:
-    functions = [node for node in ast.parse(inspect.getsource(fixtures)).body if isinstance(node, ast.FunctionDef)]
+    sources = "".join(map(inspect.getsource, (fixtures, calling))).replace("from __future__ import annotations", "")
+    functions = [node for node in ast.parse(sources).body if isinstance(node, ast.FunctionDef)]
     ours = {
         function.name
         for function in functions
@@ -159,6 +160,7 @@ def test_every_hook_has_its_section() -> None:
 
 def test_every_command_has_its_section_and_its_help() -> None:
     commands = [f"tapemeter {group} {name}" for group, (_, below) in COMMANDS.items() for name in below]
+    commands += [f"tapemeter {name}" for name in ALONE]
     documentation = reference("commands")
     assert [heading.strip("`") for heading in documentation.headings[1:]] == commands
     assert [command for command in commands if f"<!-- generated: {command} --help -->" not in documentation.text] == []

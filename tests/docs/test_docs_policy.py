@@ -52,7 +52,7 @@ def test_the_largest_values_are_those_in_force(page: Page) -> None:
 
 
 def test_the_example_is_a_policy(page: Page, tmp_path: Path) -> None:
-    [example] = [block.code for block in page.blocks if block.language == "yaml"]
+    example, _ = [block.code for block in page.blocks if block.language == "yaml"]
     path = tmp_path / "example_v1.yaml"
     path.write_text(example, encoding="utf-8")
     policy = budget.load_policy(path, tmp_path)
@@ -66,3 +66,20 @@ def test_the_policy_of_this_project_has_the_form_that_is_documented() -> None:
     assert list(document.value) == ISSUE_FORM
     assert budget.load_policy(path, ROOT).name == "default"
     assert budget.load_policy(path, ROOT).limits[0].source == "policies/llm_budget_policy_v1.yaml:7"
+
+
+def test_the_example_of_rules_is_a_part_of_a_policy(page: Page, tmp_path: Path) -> None:
+    _, rules = [block.code for block in page.blocks if block.language == "yaml"]
+    path = tmp_path / "rules_v1.yaml"
+    path.write_text(f"schema: {schemas.BUDGET_POLICY}\nname: rules\n{rules}", encoding="utf-8")
+    found = [(rule.alias, rule.to, rule.limit) for rule in budget.load_policy(path, tmp_path).degrade]
+    assert found == [
+        ("planner", "fallback", "job.cost_usd"),
+        ("planner", "cheap", "job.cost_usd"),
+        ("*", "cheap", "run.total_tokens"),
+    ]
+
+
+def test_every_field_of_a_rule_has_its_row(page: Page) -> None:
+    rule = schemas.schema(schemas.BUDGET_POLICY)["$defs"]["degrade"]
+    assert page.defined_in("Degrade") - {"*", "?", "[…]"} == set(rule["properties"])

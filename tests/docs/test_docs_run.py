@@ -66,7 +66,7 @@ def test_toml_is_valid(block: Block) -> None:
 
 
 def test_no_block_has_an_unknown_language() -> None:
-    known = {"python", "console", "text", "yaml", "toml"}
+    known = {"python", "console", "text", "yaml", "toml", "sql"}
     strange = {(page.name, block.language) for page in PAGES for block in page.blocks} - {
         (page.name, language) for page in PAGES for language in known
     }

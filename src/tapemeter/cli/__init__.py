@@ -49,6 +49,12 @@ COMMANDS = {
 }
 """The commands by group, each with its line of help; `cassette ls` lives in `cassette_ls.py`."""
 
+ALONE = {
+    "cost": "tell what calls cost, by test, job, run, day and more",
+    "ready": "check that what model calls need is there",
+}
+"""The commands that are in no group, each with its line of help; `ready` lives in `ready.py`."""
+
 _NOT_DONE, _INTERRUPTED, _NOBODY_READS = 2, 130, 141
 
 
@@ -78,22 +84,29 @@ def parser(arguments: Sequence[str] = ()) -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     top.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")
-    groups = top.add_subparsers(metavar="GROUP", required=True, title="groups of commands")
+    groups = top.add_subparsers(metavar="GROUP", required=True, title="groups of commands, and commands")
     for group, (purpose, commands) in COMMANDS.items():
         inner = groups.add_parser(group, help=purpose, description=_sentence(purpose), allow_abbrev=False)
         below = inner.add_subparsers(metavar="COMMAND", required=True, title="commands")
         for name, help_line in commands.items():
-            command = below.add_parser(
-                name,
-                help=help_line,
-                allow_abbrev=False,
-                formatter_class=argparse.RawDescriptionHelpFormatter,
-            )
-            if named == [group, name]:
-                module: Any = importlib.import_module(f"tapemeter.cli.{group}_{name}")
-                module.add_arguments(command)
-                command.set_defaults(run=module.run)
+            _add_command(below, name, help_line, f"{group}_{name}" if named == [group, name] else None)
+    for name, help_line in ALONE.items():
+        _add_command(groups, name, help_line, name if named[:1] == [name] else None)
     return top
+
+
+def _add_command(commands: Any, name: str, help_line: str, module_name: str | None) -> None:
+    """Add a command; with its own arguments where its module is given."""
+    command = commands.add_parser(
+        name,
+        help=help_line,
+        allow_abbrev=False,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    if module_name is not None:
+        module: Any = importlib.import_module(f"tapemeter.cli.{module_name}")
+        module.add_arguments(command)
+        command.set_defaults(run=module.run)
 
 
 def _run(arguments: list[str]) -> int:
