@@ -10,17 +10,24 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from tapemeter.client.config import ProviderConfig
+    from tapemeter.client.result import ModelCallResult, TokenUsage
+    from tapemeter.client.service import LlmService
     from tapemeter.errors import (
         BudgetStopped,
         CassetteError,
         CassetteFormatError,
         CassetteMiss,
         CassetteTooLargeError,
+        ConfigError,
+        CostCalculationError,
         EvidenceError,
         InterceptionError,
         NetworkBlockedError,
         PartialRecording,
         PolicyError,
+        ProviderError,
+        ProxyUnreachableError,
         Refusal,
         TapemeterError,
         UnownedCall,
@@ -28,6 +35,7 @@ if TYPE_CHECKING:
         UsageError,
     )
     from tapemeter.model import Request, Response
+    from tapemeter.program import open_run
 
 _PLACES = {
     "BudgetStopped": "errors",
@@ -35,18 +43,27 @@ _PLACES = {
     "CassetteFormatError": "errors",
     "CassetteMiss": "errors",
     "CassetteTooLargeError": "errors",
+    "ConfigError": "errors",
+    "CostCalculationError": "errors",
     "EvidenceError": "errors",
     "InterceptionError": "errors",
+    "LlmService": "client.service",
+    "ModelCallResult": "client.result",
     "NetworkBlockedError": "errors",
     "PartialRecording": "errors",
     "PolicyError": "errors",
+    "ProviderConfig": "client.config",
+    "ProviderError": "errors",
+    "ProxyUnreachableError": "errors",
     "Refusal": "errors",
     "Request": "model",
     "Response": "model",
     "TapemeterError": "errors",
+    "TokenUsage": "client.result",
     "UnownedCall": "errors",
     "UnreadableCassette": "errors",
     "UsageError": "errors",
+    "open_run": "program",
 }
 
 __all__ = [
@@ -55,18 +72,27 @@ __all__ = [
     "CassetteFormatError",
     "CassetteMiss",
     "CassetteTooLargeError",
+    "ConfigError",
+    "CostCalculationError",
     "EvidenceError",
     "InterceptionError",
+    "LlmService",
+    "ModelCallResult",
     "NetworkBlockedError",
     "PartialRecording",
     "PolicyError",
+    "ProviderConfig",
+    "ProviderError",
+    "ProxyUnreachableError",
     "Refusal",
     "Request",
     "Response",
     "TapemeterError",
+    "TokenUsage",
     "UnownedCall",
     "UnreadableCassette",
     "UsageError",
+    "open_run",
 ]
 
 

@@ -45,11 +45,15 @@ from tapemeter.model import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tapemeter.errors import CassetteMiss
     from tapemeter.metering import Attempt
     from tapemeter.owner import Owner
 
 _order = itertools.count()
+_own_ports: set[int] = set()
+"""Ports on loopback at which we take requests ourselves."""
 _TAIL = 512
 
 
@@ -93,6 +97,8 @@ def claim(head: Request) -> Owner | None:
     out to be a model call once its body is known is claimed for `begin` to decide. UnownedCall in replay for
     code that no running test started.
     """
+    if _own_ports and head.port in _own_ports and _is_local(head):
+        return None  # what comes of it there is claimed then
     owner = owners.current()
     if owner is None or owner.closed:
         _refuse_unowned(head, owner)
@@ -103,6 +109,12 @@ def claim(head: Request) -> Owner | None:
         return owner
     may_be_ours = head.method == "POST" and head.content_type.endswith("json")
     return owner if may_be_ours else None
+
+
+def own(port: int) -> Callable[[], None]:
+    """Leave requests to a server of our own on loopback alone; return what undoes it."""
+    _own_ports.add(port)
+    return lambda: _own_ports.discard(port)
 
 
 def begin(owner: Owner, request: Request) -> Call | None:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from tapemeter.alarms import Alarms
     from tapemeter.budget.ledger import Ledger
     from tapemeter.budget.policy import Policy
     from tapemeter.events import EventLog
@@ -60,6 +61,7 @@ class Run:
         policy: Policy,
         overrides: Overrides | None = None,
         keeps_responses: bool = True,
+        alarms: Alarms | None = None,
         facts: Mapping[str, Any],
     ) -> None:
         self.place = place
@@ -68,6 +70,7 @@ class Run:
         self.clock = RunClock()
         self._overrides = overrides
         self._keeps_responses = keeps_responses
+        self.alarms = alarms
         self._facts = dict(facts)
 
     @cached_property
@@ -94,7 +97,7 @@ class Run:
         from tapemeter.events import EventLog  # noqa: PLC0415 - as above
 
         log = EventLog(self.place.folder, run_id=self.place.run_id, process=self.place.process)
-        return Evidence(log, self._preamble)
+        return Evidence(log, self._preamble, self.alarms)
 
     @cached_property
     def gate(self) -> Gate:
@@ -128,7 +131,9 @@ class Run:
         return self.ledger.stopped(RUN) if known else None
 
     def close(self) -> None:
-        """Close this process's files."""
+        """Deliver the last alarms, and close this process's files."""
+        if self.alarms is not None:
+            self.alarms.close()
         if "evidence" in vars(self):
             self.evidence.close()
         if "ledger" in vars(self):
@@ -195,6 +200,7 @@ class Evidence:
 
     log: EventLog
     preamble: Any
+    alarms: Alarms | None = None
     written: bool = False
     _lock: Any = field(default_factory=threading.RLock)
 
@@ -206,6 +212,8 @@ class Evidence:
                     self.log.write("run", self.preamble())
                     self.written = True
         self.log.write(kind, fields)
+        if self.alarms is not None:
+            self.alarms.note(kind, fields)
 
     def close(self) -> None:
         """Close the file."""

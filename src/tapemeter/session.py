@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tapemeter import budget, intercept
+from tapemeter import alarms, budget, intercept
 from tapemeter import owner as owners
 from tapemeter.budget.policy import Policy
 from tapemeter.cassette.cassette import Cassette
@@ -24,7 +25,9 @@ from tapemeter.run import MAIN, Place, Run
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from tapemeter.alarms import Receiver
     from tapemeter.errors import NetworkBlockedError
+    from tapemeter.isolation.children import Folder
     from tapemeter.job import Job
     from tapemeter.metering import Meter
     from tapemeter.model import Request
@@ -39,6 +42,8 @@ class Findings:
     """Cassettes that were written or removed, relative to the root."""
     blocked: list[tuple[str, str]] = field(default_factory=list)
     """(test, host and port) of connections that the guard refused."""
+    undelivered: list[str] = field(default_factory=list)
+    """Alarms that could not be delivered, a sentence each."""
     shared: dict[str, list[int]] = field(default_factory=dict)
     """Cassettes that several tests may use: the places (from 1) that no test has played."""
 
@@ -46,6 +51,7 @@ class Findings:
         """Take in the findings of another process over other tests of the same run."""
         self.written += [path for path in other.written if path not in self.written]
         self.blocked += other.blocked
+        self.undelivered += other.undelivered
         for path, unplayed in other.shared.items():
             self.note_shared(path, unplayed)
 
@@ -69,6 +75,8 @@ class Session:
         self._undo: list[Callable[[], None]] = []
         self._recorded = Recorded(run.place.shared)
         self._allowed = AllowList.default().plus(settings.allow_hosts)
+        self._children: Folder | None = None
+        self._process = os.getpid()
 
     @property
     def mode(self) -> Mode | None:
@@ -95,13 +103,35 @@ class Session:
         """What hides secrets; made at the first call, when every conftest has had its say."""
         return Redactor((*self.settings.redact, *self._more_rules()))
 
-    def start(self) -> None:
-        """Intercept client libraries and put the network guard up; InterceptionError where calls would be missed."""
+    def start(self, *, runs_code: bool = True) -> None:
+        """Intercept client libraries and put the network guard up; InterceptionError where calls would be missed.
+
+        `runs_code` is false where other processes run the tests, each with a session of its own.
+        """
         self._undo.append(intercept.install())
         guard.install()
         self._undo.append(guard.push(self._judge, names=self._names, on_refusal=self._note_blocked))
         owners.open_house(self)
         self._undo.append(lambda: owners.close_house(self))
+        if self.settings.guard == "process" and runs_code:
+            self._guard_children()
+
+    @property
+    def network_guard(self) -> str:
+        """The network guard in force, as the evidence names it."""
+        if self.settings.guard == "namespace":  # whatever the mode, since all of the process is in it
+            return self.settings.guard
+        return self.settings.guard if self.mode is Mode.REPLAY else "none"
+
+    def gather(self) -> None:
+        """Take in what was refused in child processes so far."""
+        if self._children is not None:
+            self.findings.blocked += self._children.refusals()
+
+    def end_alarms(self) -> None:
+        """Wait for the last alarms to be delivered, but not for long."""
+        if self.run.alarms is not None:
+            self.findings.undelivered += self.run.alarms.close()
 
     def stop(self) -> None:
         """Undo all that `start` did."""
@@ -197,15 +227,47 @@ class Session:
         allowed = self._in_force(owners.current())
         return allowed.names() if allowed is not None else ()
 
+    def _guard_children(self) -> None:
+        """Have the guard hold in child processes, and for native clients and programs that are known."""
+        from tapemeter.intercept.imports import ImportWatch  # noqa: PLC0415 - as what follows, only for this guard
+        from tapemeter.isolation import processes  # noqa: PLC0415
+        from tapemeter.isolation.children import Folder  # noqa: PLC0415
+        from tapemeter.isolation.judge import Judge, Standing  # noqa: PLC0415
+
+        folder = self._children = Folder()
+        self._undo.append(folder.remove)
+
+        def standing() -> Standing:
+            owner = owners.current()
+            allowed = None if guard.is_passing() else self._in_force(owner)
+            return Standing(allowed, None if owner is None else owner.label)
+
+        def entry() -> str | None:
+            allowed = standing().allowed
+            return None if allowed is None else folder.entry(allowed)
+
+        judge = Judge(standing, guard.ask, self._note_blocked)
+        self._undo.append(processes.install(judge, ImportWatch, folder=str(folder.path), entry=entry).undo)
+
     def _note_blocked(self, error: NetworkBlockedError) -> None:
+        if self._children is not None and os.getpid() != self._process:  # a fork, whose findings nobody collects
+            self._children.note(error)
+            return
         where = error.host if error.port is None else f"{error.host}:{error.port}"
         self.findings.blocked.append((error.test or "no test", where))
 
 
-def new_run(settings: Settings, *, shared: Mapping[str, str] | None = None, process: str = MAIN) -> Run:
+def new_run(
+    settings: Settings,
+    *,
+    shared: Mapping[str, str] | None = None,
+    process: str = MAIN,
+    receivers: Callable[[], Iterable[Receiver]] = tuple,
+) -> Run:
     """Return the run that settings describe; PolicyError where its policy or its price file cannot be read.
 
-    `shared` is what the processes of one run have in common: the `folder` and the `run_id`.
+    `shared` is what the processes of one run have in common: the `folder` and the `run_id`. `receivers` gives those of
+    alarms besides the settings' own, when there is an alarm. UsageError where one of the settings' cannot be used.
     """
     policy = Policy("default")
     if settings.budget_policy is not None:
@@ -223,4 +285,12 @@ def new_run(settings: Settings, *, shared: Mapping[str, str] | None = None, proc
 
         overrides = pricing.load_overrides(settings.prices)
     keeps = settings.keep_responses
-    return Run(place, policy=policy, overrides=overrides, keeps_responses=keeps, facts={"mode": mode})
+    told = [alarms.receiver(given) for given in settings.on_alarm]
+    return Run(
+        place,
+        policy=policy,
+        overrides=overrides,
+        keeps_responses=keeps,
+        alarms=alarms.Alarms(told, run_id=place.run_id, shared=place.shared, more=receivers, passing=guard.passing),
+        facts={"mode": mode},
+    )

@@ -17,12 +17,14 @@ from typing import TYPE_CHECKING, Any
 from tapemeter.cassette import match, paths
 from tapemeter.cassette.mode import Mode
 from tapemeter.errors import UsageError
+from tapemeter.network import HostRule, is_loopback
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 MODES = ("replay", "record", "live", "off")
 RECORD = ("missing", "all")
+GUARDS = ("python", "process", "namespace")
 FAIL_ON = ("unplayed", "warning", "unpriced", "stopped")
 
 
@@ -41,7 +43,7 @@ class Settings:
     `mode` is None where none was given: tests that use a marker or fixture of ours replay then. `replay_speed`
     is None for at once, 1.0 for the recorded pace, 2.0 for twice as fast. `budget_policy` and `prices` are files,
     None where there is none; `report_dir` may be relative to the root. `keep_responses` says whether evidence holds
-    the text of answers.
+    the text of answers; `on_alarm` who is told at once of a budget that nears its limit. `guard` is one of GUARDS.
     """
 
     root: Path
@@ -57,6 +59,8 @@ class Settings:
     budget_policy: Path | None = None
     prices: Path | None = None
     keep_responses: bool = True
+    on_alarm: tuple[str, ...] = ()
+    guard: str = "python"
 
     def mode_for(self, marker: Mode | None) -> Mode:
         """Return the mode of a test whose marker names `marker`, or nothing.
@@ -118,6 +122,43 @@ def parse_speed(text: str) -> float | None:
             "such as 10"
         )
     return speed
+
+
+def parse_guard(text: str) -> str:
+    """Return the network guard that a user wrote; UsageError for an unknown one."""
+    word = text.strip().lower()
+    if word not in GUARDS:
+        raise UsageError(f"--llm-network-guard={text} is unknown; write one of {', '.join(GUARDS)}")
+    return word
+
+
+def check_namespace(mode: Mode | None, hosts: Iterable[str] = ()) -> None:
+    """Raise UsageError for what makes no sense without a network: calls that are sent, hosts that are allowed."""
+    if mode is not None and mode is not Mode.REPLAY and mode is not Mode.OFF:
+        raise UsageError(
+            f"--llm-network-guard=namespace goes with replay: in mode {mode.value} calls are sent, and nothing can be "
+            "sent from a namespace; record with --llm-network-guard=python, then replay in the namespace"
+        )
+    far = [host for host in hosts if not is_loopback(str(HostRule.parse(host).host))]
+    if far:
+        raise UsageError(
+            f"--llm-network-guard=namespace reaches loopback only, but {', '.join(far)} should be allowed; take it out "
+            "of --llm-allow-host and llm_allow_hosts, or use --llm-network-guard=process"
+        )
+
+
+def parse_ports(words: Iterable[str]) -> tuple[int, ...]:
+    """Return the ports that `llm_network_guard_forward` names, each once; UsageError for anything else."""
+    given = tuple(dict.fromkeys(word.strip() for word in words))
+    wrong = [word for word in given if not (word.isascii() and word.isdigit() and 1 <= int(word) <= _HIGHEST_PORT)]
+    if wrong:
+        raise UsageError(f"llm_network_guard_forward names {', '.join(wrong)}; write ports from 1 to {_HIGHEST_PORT}")
+    if len(given) > _MOST_PORTS:
+        raise UsageError(f"llm_network_guard_forward names {len(given)} ports; {_MOST_PORTS} are the most")
+    return tuple(map(int, given))
+
+
+_HIGHEST_PORT, _MOST_PORTS = 65535, 16
 
 
 def parse_fail_on(text: str) -> frozenset[str]:

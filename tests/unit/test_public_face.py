@@ -15,18 +15,27 @@ NAMES = [
     "CassetteFormatError",
     "CassetteMiss",
     "CassetteTooLargeError",
+    "ConfigError",
+    "CostCalculationError",
     "EvidenceError",
     "InterceptionError",
+    "LlmService",
+    "ModelCallResult",
     "NetworkBlockedError",
     "PartialRecording",
     "PolicyError",
+    "ProviderConfig",
+    "ProviderError",
+    "ProxyUnreachableError",
     "Refusal",
     "Request",
     "Response",
     "TapemeterError",
+    "TokenUsage",
     "UnownedCall",
     "UnreadableCassette",
     "UsageError",
+    "open_run",
 ]
 MODULES = sorted(
     module.name
@@ -74,9 +83,11 @@ def test_the_plugin_imports_nothing_but_pytest_and_its_own_light_modules() -> No
     assert {name for name in found if name.startswith("tapemeter")} == {
         "tapemeter",
         "tapemeter.pytest_plugin",
+        "tapemeter.pytest_plugin.calling",
         "tapemeter.pytest_plugin.fixtures",
         "tapemeter.pytest_plugin.markers",
         "tapemeter.pytest_plugin.options",
+        "tapemeter.pytest_plugin.proxying",
     }
 
 

@@ -31,6 +31,7 @@ KINDS = (
     "job",
     "stop",
     "warning",
+    "route",
     "overrun",
     "not_run",
     "lapsed",

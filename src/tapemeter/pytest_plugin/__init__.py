@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tapemeter.pytest_plugin import markers, options
+from tapemeter.pytest_plugin.calling import llm, llm_aliases, llm_echo
 from tapemeter.pytest_plugin.fixtures import (
     LIFECYCLE,
     _llm_seed,
@@ -20,6 +21,7 @@ from tapemeter.pytest_plugin.fixtures import (
     llm_job,
     llm_usage,
 )
+from tapemeter.pytest_plugin.proxying import _llm_proxy_server, llm_proxy
 
 if TYPE_CHECKING:
     from tapemeter.pytest_plugin.ending import Ending
@@ -27,12 +29,17 @@ if TYPE_CHECKING:
     from tapemeter.session import Findings, Session
 
 __all__ = [
+    "_llm_proxy_server",
     "_llm_seed",
     "block_network",
+    "llm",
+    "llm_aliases",
     "llm_budget_policy",
     "llm_cassette",
     "llm_cassette_config",
+    "llm_echo",
     "llm_job",
+    "llm_proxy",
     "llm_usage",
 ]
 
@@ -52,8 +59,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_load_initial_conftests(early_config: pytest.Config, parser: pytest.Parser, args: list[str]) -> None:
-    """Keep `--record-cassettes tests/` from taking the path for its value."""
+    """Keep `--record-cassettes tests/` from taking the path for its value; leave the network if that is asked for."""
     options.separate_record_value(early_config, parser, args)
+    if options.guard(early_config) == "namespace":
+        from tapemeter.pytest_plugin import moving  # noqa: PLC0415 - only for this guard
+
+        with _usage_errors():
+            moving.move(early_config)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -62,6 +74,11 @@ def pytest_configure(config: pytest.Config) -> None:
         config.addinivalue_line("markers", line)
     if options.is_plain(config):
         return
+    if options.guard(config) == "namespace":
+        from tapemeter.pytest_plugin import moving  # noqa: PLC0415 - as above
+
+        with _usage_errors():
+            moving.move(config)  # where a conftest loaded the plugin, this is the first that it hears
     session = _session(config)
     if _is_active(session) and session.mode is not None:
         _start(config, session)
@@ -99,6 +116,8 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         lifecycle.finish()
     if hasattr(config, "workeroutput"):
         if SESSION in config.stash:
+            config.stash[SESSION].end_alarms()
+            config.stash[SESSION].gather()
             config.stash[SESSION].run.close()
             config.workeroutput[_WORKER_KEY] = asdict(config.stash[SESSION].findings)
         return
@@ -106,6 +125,8 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         return
     from tapemeter.pytest_plugin import ending  # noqa: PLC0415 - a session without model calls does not pay for it
 
+    _session(config).end_alarms()
+    _session(config).gather()
     config.stash[ENDING] = ended = ending.end(_session(config), _findings(config), session.exitstatus)
     session.exitstatus = ended.exit_status
 
@@ -133,6 +154,12 @@ def pytest_testnodedown(node: Any) -> None:
 
         gathered = node.config.stash.setdefault(GATHERED, Findings())
         gathered.merge(Findings(**found))
+
+
+def pytest_report_header(config: pytest.Config) -> str | None:
+    """Say which network guard was asked for, where that is not the default."""
+    word = options.guard(config)
+    return None if word == "python" else f"network guard: {word}"
 
 
 def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, str] | None:
@@ -171,7 +198,8 @@ def _session(config: pytest.Config) -> Session:
             settings = options.read(config)
             given = getattr(config, "workerinput", {}).get(_WORKER_KEY) or config.stash.get(SHARED, None)
             process = getattr(config, "workerinput", {}).get("workerid", "main")
-            run = new_run(settings, shared=given, process=process)
+            receivers = _hooks(config).receivers
+            run = new_run(settings, shared=given, process=process, receivers=receivers)
             config.stash[SESSION] = Session(settings, run, lambda: _hooks(config).redaction_rules())
     return config.stash[SESSION]
 
@@ -190,7 +218,7 @@ def _start(config: pytest.Config, session: Session) -> None:
     from tapemeter.pytest_plugin.not_run import NotRun  # noqa: PLC0415
 
     with _usage_errors():
-        session.start()
+        session.start(runs_code=hasattr(config, "workerinput") or getattr(config.option, "dist", "no") == "no")
     config.pluginmanager.register(Lifecycle(session, _hooks(config)), LIFECYCLE)
     config.pluginmanager.register(NotRun(session), NOT_RUN)
 

@@ -7,7 +7,7 @@ from functools import reduce
 from typing import TYPE_CHECKING, Any
 
 from tapemeter import budget
-from tapemeter.budget.dimensions import Dimension, Scope, shown, to_units
+from tapemeter.budget.dimensions import Dimension, Scope, shown, text_of, to_units
 from tapemeter.budget.policy import Policy, from_arguments
 from tapemeter.errors import BudgetStopped, UsageError
 from tapemeter.pytest_plugin.markers import BUDGET, EXPECT_STOPPED, JOB, where
@@ -118,8 +118,11 @@ def stopped(owner: Owner, stop: Stop) -> BudgetStopped:
     )
 
 
-def properties(owner: Owner) -> list[tuple[str, object]]:
-    """Return what a JUnit report is to say of a test; nothing for one that made no call."""
+def properties(owner: Owner, guard: str) -> list[tuple[str, object]]:
+    """Return what a JUnit report is to say of a test; nothing for one that made no call.
+
+    `guard` is the network guard of the session; the one that every session has is not worth a word.
+    """
     usage = owner.usage
     if not usage.attempts and owner.job.stop is None:
         return []
@@ -127,8 +130,9 @@ def properties(owner: Owner) -> list[tuple[str, object]]:
         ("llm_calls", usage.calls),
         ("llm_input_tokens", usage.input_tokens),
         ("llm_output_tokens", usage.output_tokens),
-        ("llm_cost_usd", f"{usage.cost_usd.normalize():f}" if not usage.unpriced else "unknown"),
+        ("llm_cost_usd", text_of(usage.cost_usd) if not usage.unpriced else "unknown"),
         ("llm_mode", owner.mode.value),
+        *([("llm_network_guard", guard)] if owner.guarded and guard != "python" else []),
         *([("llm_stopped", owner.job.stop.sentence)] if owner.job.stop is not None else []),
     ]
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tapemeter.cassette.mode import Mode
 from tapemeter.errors import EvidenceError
 
 if TYPE_CHECKING:
@@ -34,19 +33,20 @@ class Ending:
     def says_anything(self) -> bool:
         """Whether there is anything to tell."""
         found = self.findings
-        told = found is not None and bool(found.written or found.blocked or any(found.shared.values()))
+        told = found is not None and bool(
+            found.written or found.blocked or found.undelivered or any(found.shared.values())
+        )
         return told or self.report is not None or bool(self.problems)
 
 
 def end(session: Session, findings: Findings | None, exit_status: int) -> Ending:
     """End the run of a session and judge it."""
     run = session.run
-    guard = "python" if session.mode is Mode.REPLAY else "none"
     spent = run.stopped
     problems: list[str] = []
     report: dict[str, Any] | None = None
     try:
-        report = run.finish(guard=guard, reason=None if spent is None else f"run budget: {spent}")
+        report = run.finish(guard=session.network_guard, reason=None if spent is None else f"run budget: {spent}")
     except EvidenceError as error:
         problems.append(f"the evidence of this run is not sound: {error}")
     folder = run.place.folder

@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from tapemeter.active_job import ActiveJob
     from tapemeter.budget.tally import Tally
     from tapemeter.cassette.model import Interaction
     from tapemeter.errors import CassetteMiss, Refusal
     from tapemeter.owner import Owner
-    from tapemeter.pytest_plugin.active_job import ActiveJob
 
 LIFECYCLE = "tapemeter-lifecycle"
 """The name under which the plugin object is registered while it is active."""
@@ -98,7 +98,8 @@ class ActiveCassette:
         self.refusals[:] = [refusal for refusal in self.refusals if refusal not in misses]
 
 
-def _owner(request: pytest.FixtureRequest) -> Owner | None:
+def owner_of(request: pytest.FixtureRequest) -> Owner | None:
+    """Return the owner of the test that asks for a fixture; None where nothing is done with it."""
     lifecycle = request.config.pluginmanager.get_plugin(LIFECYCLE)
     owner: Owner | None = None if lifecycle is None else lifecycle.owner_of(request.node)
     return owner
@@ -107,13 +108,13 @@ def _owner(request: pytest.FixtureRequest) -> Owner | None:
 @pytest.fixture
 def llm_cassette(request: pytest.FixtureRequest) -> ActiveCassette:
     """Give the cassette of this test: path, mode, interactions, played, unplayed, refusals, expect_miss()."""
-    return ActiveCassette(_owner(request))
+    return ActiveCassette(owner_of(request))
 
 
 @pytest.fixture
 def block_network(request: pytest.FixtureRequest) -> None:
     """Refuse everything that would leave the machine, in every mode; recording still sends its model calls."""
-    owner = _owner(request)
+    owner = owner_of(request)
     if owner is not None:
         owner.guarded = True
 
@@ -133,9 +134,9 @@ def llm_budget_policy() -> Any:
 @pytest.fixture
 def llm_job(request: pytest.FixtureRequest) -> ActiveJob:
     """Give the job of this test: state, stop, usage, budget.remaining, step(name)."""
-    from tapemeter.pytest_plugin.active_job import ActiveJob  # noqa: PLC0415 - only tests that look at their job
+    from tapemeter.active_job import ActiveJob  # noqa: PLC0415 - only tests that look at their job
 
-    lifecycle, owner = request.config.pluginmanager.get_plugin(LIFECYCLE), _owner(request)
+    lifecycle, owner = request.config.pluginmanager.get_plugin(LIFECYCLE), owner_of(request)
     if lifecycle is None or owner is None:
         return ActiveJob.of_nothing(request.node.nodeid)
     return ActiveJob(owner.job, lifecycle.session.run)

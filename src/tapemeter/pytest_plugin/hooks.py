@@ -17,12 +17,13 @@ from tapemeter.pytest_plugin import hookspecs
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tapemeter.alarms import Receiver
     from tapemeter.model import Request
 
 PLUGIN = "tapemeter-hooks"
 """The name under which the finder is registered with pytest."""
 
-NAMES = ("llm_normalize_request", "llm_redact")
+NAMES = ("llm_normalize_request", "llm_on_alarm", "llm_redact")
 
 
 class Hooks:
@@ -40,6 +41,13 @@ class Hooks:
     def redaction_rules(self) -> list[str]:
         """Return the rules of every `llm_redact`."""
         return [rule for rules in self._manager.hook.llm_redact() for rule in rules or ()]
+
+    def receivers(self) -> list[Receiver]:
+        """Return who is told of alarms: every `llm_on_alarm`, if there is any."""
+        from tapemeter.alarms import Receiver  # noqa: PLC0415 - only a session that raises an alarm
+
+        hook = self._manager.hook.llm_on_alarm
+        return [Receiver("hook llm_on_alarm", lambda alarm: hook(alarm=alarm))] if hook.get_hookimpls() else []
 
     def normalizer(self, path: Path) -> Callable[[Request], Request] | None:
         """Return what normalises the requests of a test at `path`; None where no hook concerns it."""

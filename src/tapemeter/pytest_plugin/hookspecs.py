@@ -9,6 +9,7 @@ import pluggy
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from tapemeter.alarms import Alarm
     from tapemeter.model import Request
 
 hookspec = pluggy.HookspecMarker("tapemeter")
@@ -20,6 +21,15 @@ def llm_normalize_request(request: Request) -> Request | None:
 
     Called with a redacted copy before matching, for what was asked and for what is recorded alike; neither what
     is sent nor what is written changes. Use `request.with_json(value)` or `dataclasses.replace`.
+    """
+
+
+@hookspec
+def llm_on_alarm(alarm: Alarm) -> None:
+    """Be told at once when a budget nears its limit (`warn_at`) or stops a job; not in replay, which spends nothing.
+
+    Called in a thread of its own, once for each limit. `alarm` has kind, job, scope, dimension, limit, used, source,
+    run_id and sentence. An error is told at the end of the session, and ends nothing.
     """
 
 

@@ -95,7 +95,7 @@ class Lifecycle:
             del self._owners[item]
             self._refusals.forget()
             self.session.close(owner, keep=passed or self.session.settings.record_failed)
-            item.user_properties += budgets.properties(owner)
+            item.user_properties += budgets.properties(owner, self.session.settings.guard)
             skipped = item in self._skipped
             self._end(owner.job, Turn.PASSED if passed else Turn.CANCELLED if skipped else Turn.FAILED)
         if passed and owner.job.stop is None:

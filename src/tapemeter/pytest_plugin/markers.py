@@ -23,7 +23,7 @@ CONFIG_FIXTURE = "llm_cassette_config"
 POLICY_FIXTURE = "llm_budget_policy"
 OVERRIDABLE = (CONFIG_FIXTURE, POLICY_FIXTURE)
 """Fixtures that a module or conftest overrides to say something of all tests below it."""
-FIXTURES = frozenset({"llm_cassette", "block_network", "llm_job", "llm_usage"})
+FIXTURES = frozenset({"llm_cassette", "block_network", "llm_job", "llm_usage", "llm", "llm_proxy"})
 """Fixtures whose use makes a test ours where no mode is given."""
 
 LINES = (

@@ -73,6 +73,24 @@ def add(parser: pytest.Parser) -> None:
         metavar="DIR",
         help="Folder of the usage events and reports (default: .tapemeter/ at the root). Also: ini llm_report_dir.",
     )
+    group.addoption(
+        "--llm-network-guard",
+        metavar="{python,process,namespace}",
+        help="What holds tests to the network that they may use: Python's sockets of this process (python, the "
+        "default), those of its Python children and known clients and programs as well (process), or no network at "
+        "all for whatever the session runs (namespace; Linux, in replay). Also: ini llm_network_guard.",
+    )
+    parser.addini(
+        "llm_network_guard",
+        "What holds tests to the network that they may use: python, process or namespace.",
+        default="python",
+    )
+    parser.addini(
+        "llm_network_guard_forward",
+        "Ports of this machine's loopback that are to be reached from the namespace, too.",
+        type="args",
+        default=[],
+    )
     parser.addini("llm_budget_policy", "File with the limits of every test's job and of the run.", default="")
     parser.addini(
         "llm_report_dir", "Folder of the usage events and reports, relative to the root.", default=".tapemeter"
@@ -85,6 +103,18 @@ def add(parser: pytest.Parser) -> None:
         "Whether the evidence holds the text of answers, without secrets, besides its size and digest.",
         type="bool",
         default=True,
+    )
+    parser.addini(
+        "llm_on_alarm",
+        "Who is told at once when a budget nears its limit or stops a job: a URL, env:NAME, or a command, one a line.",
+        type="linelist",
+        default=[],
+    )
+    parser.addini(
+        "llm_config",
+        "File that says where the calls of the fixture llm go (default: llm.yaml, if that is there). Also: env "
+        "LLM_CONFIG.",
+        default="",
     )
     parser.addini("llm_mode", "How model calls of every test are answered: replay, record, live or off.")
     parser.addini("llm_cassette_dir", "Folder of the cassettes, relative to the root.", default="cassettes")
@@ -136,6 +166,8 @@ def read(config: pytest.Config) -> Settings:
         budget_policy=_policy(config),
         prices=_prices(config),
         keep_responses=config.getini("llm_keep_responses"),
+        on_alarm=tuple(config.getini("llm_on_alarm")),
+        guard=settings.parse_guard(guard(config)),
     )
 
 
@@ -161,6 +193,12 @@ def _prices(config: pytest.Config) -> Path | None:
     return path if path.is_file() else None
 
 
+def guard(config: pytest.Config) -> str:
+    """Return the word that says which network guard is wanted; also before options are parsed for good."""
+    given: str | None = getattr(config.known_args_namespace, "llm_network_guard", None)
+    return given or config.getini("llm_network_guard")
+
+
 def is_plain(config: pytest.Config) -> bool:
     """Whether nothing was given that needs checking or work at start: the common case, kept free of imports."""
     given = (
@@ -175,5 +213,7 @@ def is_plain(config: pytest.Config) -> bool:
         config.getini("llm_mode"),
         config.getini("llm_allow_hosts"),
         config.getini("llm_redact"),
+        config.getini("llm_on_alarm"),
+        guard(config) != "python",
     )
     return not any(given) and config.getoption("--llm-replay-speed") == "instant"

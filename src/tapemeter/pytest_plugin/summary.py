@@ -53,6 +53,8 @@ def _write_findings(terminal: pytest.TerminalReporter, findings: Findings) -> No
         terminal.line("refused by the network guard:", yellow=True)
         for (test, where), times in Counter(findings.blocked).items():
             terminal.line(f"  {where}  {test}" + (f"  ({times} times)" if times > 1 else ""))
+    for problem in findings.undelivered:
+        terminal.line(problem, yellow=True)
     for path, places in findings.shared.items():
         if places:
             terminal.line(unplayed_message(path, places), red=True)

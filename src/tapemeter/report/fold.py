@@ -7,7 +7,7 @@ does not know, a kind or a field of a newer version, counts as an event and is l
 from __future__ import annotations
 
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +31,8 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
 
 _PARTS = ("job", "step", "test", "model", "provider")
 _LISTED = {"stop": "stops", "warning": "warnings", "overrun": "overruns", "not_run": "not_run", "lapsed": "lapsed"}
+_ROUTE = ("job", "alias", "from_group", "to_group", "scope", "dimension", "source")
+"""What a line of the routes is for."""
 _LEFT_OUT = frozenset({"v", "run_id", "seq", "process_seq", "event", *LINKS})
 _STATES = ("PENDING", "RUNNING", "COMPLETED", "CANCELLED", "FAILED", "STOPPED_BUDGET")
 """From least to most: the state of a job of which several processes told."""
@@ -86,6 +88,7 @@ class _Fold:
         self._jobs: dict[str, dict[str, Any]] = {}
         self._seen_jobs: dict[str, None] = {}
         self._lists: dict[str, list[dict[str, Any]]] = {name: [] for name in _LISTED.values()}
+        self._routes: Counter[_Key] = Counter()
         self._steps: list[dict[str, Any]] = []
         self._ends: list[Mapping[str, Any]] = []
         self._torn: list[dict[str, Any]] = []
@@ -131,6 +134,10 @@ class _Fold:
     def _take_run(self, event: Mapping[str, Any]) -> None:
         self._run = self._run or event
         self._modes.add(event.get("mode"))
+
+    def _take_route(self, event: Mapping[str, Any]) -> None:
+        self._routes[tuple(event.get(name) for name in _ROUTE)] += 1
+        self._note_job(event)
 
     def _take_step(self, event: Mapping[str, Any]) -> None:
         self._steps.append(_plain(event, without=("process", "at")))
@@ -199,7 +206,11 @@ class _Fold:
             "steps": self._steps,
             "run_limits": self._run_limits(),
             "stops": stops,
-            **{name: listed for name, listed in self._lists.items() if name != "stops"},
+            "warnings": self._lists["warnings"],
+            "routes": [
+                {**dict(zip(_ROUTE, key, strict=True)), "calls": self._routes[key]} for key in _in_order(self._routes)
+            ],
+            **{name: listed for name, listed in self._lists.items() if name not in {"stops", "warnings"}},
             "errors": self._errors(finished=finished),
         }
 
@@ -210,8 +221,7 @@ class _Fold:
         for key, figures in self._figures.items():
             if "step" not in parts or key[_PARTS.index("step")] is not None:
                 groups[tuple(key[place] for place in places)].add(figures)
-        ordered = sorted(groups.items(), key=lambda pair: [(part is not None, part or "") for part in pair[0]])
-        return [{**dict(zip(parts, key, strict=True)), **figures.as_json()} for key, figures in ordered]
+        return [{**dict(zip(parts, key, strict=True)), **groups[key].as_json()} for key in _in_order(groups)]
 
     def _run_limits(self) -> list[dict[str, Any]]:
         """Return the limits of each run with what was used; of one that did not finish, that is not known."""
@@ -229,12 +239,17 @@ class _Fold:
 
 _TAKERS: Mapping[str, Callable[[_Fold, Mapping[str, Any]], None]] = {
     "run": _Fold._take_run,  # noqa: SLF001 - a table of its own methods
+    "route": _Fold._take_route,  # noqa: SLF001
     "step": _Fold._take_step,  # noqa: SLF001
     "job": _Fold._take_job,  # noqa: SLF001
     "end": _Fold._take_end,  # noqa: SLF001
     "torn": _Fold._take_torn,  # noqa: SLF001
     "merged": _Fold._take_merged,  # noqa: SLF001
 }
+
+
+def _in_order(keys: Iterable[_Key]) -> list[_Key]:
+    return sorted(keys, key=lambda key: [(part is not None, part or "") for part in key])
 
 
 def _plain(event: Mapping[str, Any], without: Sequence[str] = ("process",)) -> dict[str, Any]:

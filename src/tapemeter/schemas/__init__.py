@@ -14,6 +14,7 @@ from importlib.resources import files
 from typing import Any
 
 BUDGET_POLICY = "llm_budget_policy_v1"
+CONFIG = "llm_config_v1"
 PRICES = "llm_prices_v1"
 USAGE_EVENT = "llm_usage_event_schema_v1"
 USAGE_REPORT = "llm_usage_report_schema_v1"

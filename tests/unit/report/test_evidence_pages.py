@@ -18,7 +18,7 @@ REFERENCE = Path(__file__).parents[3] / "docs" / "reference"
 EVENT = schemas.schema(schemas.USAGE_EVENT)
 REPORT = schemas.schema(schemas.USAGE_REPORT)
 LISTS = ("by_job", "by_step", "by_test", "by_model", "by_provider")
-HAPPENED = ("jobs", "steps", "stops", "warnings", "overruns", "not_run", "lapsed")
+HAPPENED = ("jobs", "steps", "stops", "warnings", "routes", "overruns", "not_run", "lapsed")
 
 
 def sections(page: str) -> dict[str, str]:

@@ -144,7 +144,21 @@ junk = st.recursive(
 
 @given(
     kind=st.sampled_from(
-        ["run", "call", "step", "job", "stop", "warning", "overrun", "not_run", "lapsed", "torn", "merged", "end"]
+        [
+            "run",
+            "call",
+            "step",
+            "job",
+            "stop",
+            "warning",
+            "route",
+            "overrun",
+            "not_run",
+            "lapsed",
+            "torn",
+            "merged",
+            "end",
+        ]
     ),
     fields=st.dictionaries(
         st.sampled_from(FIELDS),

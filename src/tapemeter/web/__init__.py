@@ -1,0 +1,1 @@
+"""What a server of one's own shows of tapemeter: plain ASGI, without a framework."""
