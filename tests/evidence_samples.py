@@ -59,6 +59,7 @@ CALL: dict[str, Any] = {
     "task": "plan a trip",
     "provider": "real",
     "model_name": "gpt-5-mini-2026-08-07",
+    "group": "fallback",
     "is_fallback": True,
     "fallback_reason": "rate_limit (HTTP 429) at main",
     "response_text": "First Lisbon, then",

@@ -34,13 +34,14 @@ class CallRecord:
 class Intent:
     """One call as its program meant it, over all attempts at it, those at other models included.
 
-    `provider` is how the program's configuration calls the way it takes (`real`, `gateway`). `record` is the call it
-    turned out to be, None until the first attempt is metered.
+    `provider` is how the program's configuration calls the way it takes (`real`, `gateway`), `group` which of its
+    groups is asked now. `record` is the call it turned out to be, None until the first attempt is metered.
     """
 
     alias: str | None = None
     task: str | None = None
     provider: str | None = None
+    group: str | None = None
     is_fallback: bool = False
     fallback_reason: str | None = None
     record: CallRecord | None = None

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from tapemeter.cassette import match, paths
 from tapemeter.cassette.mode import Mode
 from tapemeter.errors import UsageError
-from tapemeter.network import HostRule, is_loopback
+from tapemeter.network import HostRule
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -139,7 +139,7 @@ def check_namespace(mode: Mode | None, hosts: Iterable[str] = ()) -> None:
             f"--llm-network-guard=namespace goes with replay: in mode {mode.value} calls are sent, and nothing can be "
             "sent from a namespace; record with --llm-network-guard=python, then replay in the namespace"
         )
-    far = [host for host in hosts if not is_loopback(str(HostRule.parse(host).host))]
+    far = [host for host in hosts if not HostRule.parse(host).is_local]
     if far:
         raise UsageError(
             f"--llm-network-guard=namespace reaches loopback only, but {', '.join(far)} should be allowed; take it out "

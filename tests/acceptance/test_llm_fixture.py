@@ -37,7 +37,8 @@ def test_it_answers_by_alias_and_replays_alike(project: Project, server: Loopbac
         def test_one(llm):
             result = llm.complete("usage 100 50", "summarizer", task="rivers")
             print("GOT", result.content, result.model_name, result.alias, result.group, result.task, result.provider)
-            print("GOT", result.usage.prompt, result.usage.completion, result.usage.total, f"{result.cost_usd.normalize():f}")
+            cost = f"{result.cost_usd.normalize():f}"
+            print("GOT", result.usage.prompt, result.usage.completion, result.usage.total, cost)
             assert not result.cost_unavailable and result.cost_source == "genai-prices"
             assert llm.costs.by_task["rivers"].usd == result.cost_usd
     """)  # fmt: skip
@@ -135,7 +136,8 @@ def test_a_budget_stops_it_and_no_fallback_goes_round_that(project: Project, ser
 
 
 def test_a_budget_that_answers_402_is_an_error_of_its_kind(project: Project, server: Loopback) -> None:
-    project.write("limits.yaml", "schema: llm_budget_policy_v1\nname: small\nlimits: {job: {calls: 1}}\non_stop: http_402\n")
+    limits = "schema: llm_budget_policy_v1\nname: small\nlimits: {job: {calls: 1}}\non_stop: http_402\n"
+    project.write("limits.yaml", limits)
     project.write("test_it.py", """
         import pytest
         from tapemeter import ProviderError

@@ -18,6 +18,7 @@ from pages import PAGES
 
 from tapemeter import model, providers, yaml_reader
 from tapemeter.cassette import body, encoding, store, volatile, yaml_writer
+from tapemeter.isolation import programs
 from tapemeter.providers import prompt
 from tapemeter.redact import names, shapes
 from tapemeter.trace import schema, views
@@ -135,6 +136,11 @@ def _trace_figures() -> str:
     return "\n".join(["| column | means |", "|---|---|", *rows])
 
 
+def _network_programs() -> str:
+    rows = [_cells(does, ", ".join(f"`{name}`" for name in known)) for does, known in programs.KNOWN.items()]
+    return "\n".join(["| they | programs |", "|---|---|", *rows])
+
+
 PASSAGES: dict[str, Callable[[], str]] = {
     "help": _help,
     "claims": _claims,
@@ -147,6 +153,7 @@ PASSAGES: dict[str, Callable[[], str]] = {
     "trace-tables": _trace_tables,
     "trace-views": _trace_views,
     "trace-figures": _trace_figures,
+    "network programs": _network_programs,
     "dropped-request": lambda: _dropped(volatile.REQUEST, volatile.REQUEST_PREFIXES),
     "dropped-response": lambda: _dropped(volatile.RESPONSE, volatile.RESPONSE_PREFIXES),
     "dropped-answer": lambda: _dropped((), volatile.LIMIT_PREFIXES),

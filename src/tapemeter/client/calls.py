@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Iterable, Iterator
     from types import ModuleType
 
+    from tapemeter.client.config import Endpoint
     from tapemeter.client.http import HttpProvider
     from tapemeter.client.request import ModelRequest
     from tapemeter.client.result import Answer, Delta
@@ -48,8 +49,13 @@ _ADVICE = {
     "protocol": "check that the address is that of the API, and which protocol it speaks (LLM_WIRE)",
     "rate_limit": "ask less often, or another model",
     "server_error": "ask again later, or another model",
-    "timeout": "give it more time (LLM_TIMEOUT_*), or ask for a shorter answer",
+    "timeout": "give it more time (LLM_TIMEOUT_TOTAL), or ask for a shorter answer",
 }
+
+
+def advice(kind: str, endpoint: Endpoint) -> str:
+    """Return what to do about an error of a kind."""
+    return _ADVICE[kind].format(key=endpoint.key_name)
 
 
 class Call:
@@ -130,10 +136,9 @@ class Call:
     def fail(self, kind: str, what: str, *, wait: float | None = None) -> ProviderError:
         """Return the error for what went wrong, with what to do; no key is in it."""
         endpoint = self._provider.endpoint
-        advice = _ADVICE[kind].format(key=endpoint.key_name)
         asked = f"{self._model} at {urlsplit(self.url).netloc}{urlsplit(self.url).path}"
         return ProviderError(
-            self._hidden(f"{asked}: {what}; {advice}"),
+            self._hidden(f"{asked}: {what}; {advice(kind, endpoint)}"),
             kind=kind,
             provider=self._provider.name,
             model=self._model,

@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING
 
 from tapemeter.errors import CostCalculationError
 from tapemeter.model import Cost, Quality, Usage
+from tapemeter.pricing import priced_names
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
 
     from tapemeter.client.result import Answer, TokenUsage
     from tapemeter.pricing import Prices
@@ -221,9 +222,10 @@ _REMEDY = (
 )
 
 
-def _models(answer: Answer, asked: str | None) -> Iterator[str]:
-    named = (asked, answer.model_name, None if answer.gateway is None else answer.gateway.model)
-    yield from dict.fromkeys(model for model in named if model)
+def _models(answer: Answer, asked: str | None) -> tuple[str, ...]:
+    facts = answer.gateway
+    group, served = (None, None) if facts is None else (facts.group, facts.model)
+    return priced_names(asked, answer.model_name, group=group, served=served)
 
 
 def _usage(usage: TokenUsage) -> Usage:

@@ -125,7 +125,8 @@ class _GatewayCall(Call):
     def unreachable(self, error: Exception) -> ProviderError:
         """Return the error for a gateway that does not answer."""
         plain = super().unreachable(error)
-        message = f"the gateway at {self.url} does not answer ({type(error).__name__}); {_REMEDY}"
+        origin = self.url.partition("/v1/")[0]
+        message = f"the gateway at {origin} does not answer ({type(error).__name__}); {_REMEDY}"
         told = {name: value for name, value in vars(plain).items() if name != "args"}
         return ProxyUnreachableError(message, **told)
 

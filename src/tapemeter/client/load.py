@@ -128,8 +128,11 @@ class _Reading:
         for name, given in self._file.section("groups").items():
             self._check_name(name, "groups", name)
             self._check_name(given["model"], "groups", name, "model")
-            endpoint = servers.of_group(name, main)
-            groups[name] = Group(name, given["model"], endpoint if provider is ProviderKind.REAL else None)
+            # Beside a gateway, a group is served elsewhere only where the file says at which address.
+            own = provider is ProviderKind.REAL or (
+                provider is ProviderKind.GATEWAY and given.get("endpoint", {}).get("base_url") is not None
+            )
+            groups[name] = Group(name, given["model"], servers.of_group(name, main) if own else None)
         if provider is ProviderKind.REAL:
             return groups
         # A gateway has groups of its own, which nothing here can list, so a name that is not known is taken for one.

@@ -46,7 +46,7 @@ def retry_after(value: str | None) -> float | None:
     with suppress(ValueError):
         seconds = float(value)
         return min(seconds, _LONGEST_SAID) if seconds >= 0 else None
-    with suppress(ValueError, TypeError):
+    with suppress(ValueError, TypeError, IndexError, OverflowError):  # whatever a server writes
         moment = parsedate_to_datetime(value)
         at = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
         return min(max(0.0, (at - datetime.now(UTC)).total_seconds()), _LONGEST_SAID)

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
     from tapemeter.client.fallback import Route, Routed
     from tapemeter.client.options import CallOptions
+    from tapemeter.client.provider import ModelProvider
     from tapemeter.pricing import Prices
 
     Prompt = str | Iterable[Mapping[str, Any]]
@@ -47,12 +48,20 @@ _CUT = "length"
 class LlmService:
     """Calls models for a program. Safe for threads and tasks.
 
-    `config` says where calls go, by default what environment and config file say. `aliases`, `costs` and `config` may
-    be looked at; aliases may be changed at any time, for the calls that begin from then on.
+    `config` says where calls go, by default what environment and config file say. A `provider` of one's own takes the
+    place of the one that it says. `aliases`, `costs` and `config` may be looked at; aliases may be changed at any time,
+    for the calls that begin from then on.
     """
 
-    def __init__(self, config: ProviderConfig | None = None, *, prices: Prices | None = None) -> None:
-        self._ways = Ways(config_loader.load(os.environ) if config is None else config)
+    def __init__(
+        self,
+        config: ProviderConfig | None = None,
+        *,
+        prices: Prices | None = None,
+        provider: ModelProvider | None = None,
+    ) -> None:
+        self._provider = provider
+        self._ways = Ways(config_loader.load(os.environ) if config is None else config, provider)
         self.aliases = AliasRegistry.from_config(self._ways.config)
         self.costs = CostTracker(_prices(self._ways.config) if prices is None else prices)
         self._left: list[Ways] = []
@@ -106,7 +115,8 @@ class LlmService:
 
         Calls under way end as they began.
         """
-        ways = Ways(config if isinstance(config, ProviderConfig) else config_loader.load(os.environ, config=config))
+        read = config if isinstance(config, ProviderConfig) else config_loader.load(os.environ, config=config)
+        ways = Ways(read, self._provider)
         self.aliases.reload(ways.config)
         self._left.append(self._ways)
         self._ways = ways
@@ -154,7 +164,6 @@ class LlmService:
             request=request,
             intent=intent,
             costs=self.costs,
-            provider=ways.config.provider.value,
             route_reason=decision.reason,
             began=perf_counter(),
         )
@@ -168,7 +177,6 @@ class _Asking:
     request: ModelRequest
     intent: Intent
     costs: CostTracker
-    provider: str
     route_reason: str | None
     began: float
 
@@ -184,7 +192,7 @@ class _Asking:
             usage=answer.usage,
             cost_usd=cost.usd,
             cost_unavailable=cost.unavailable,
-            provider=self.provider,
+            provider=route.target.provider.name,
             model_name=answer.model_name or route.target.model,
             alias=alias,
             group=group,
@@ -207,6 +215,7 @@ class _Asking:
 
 def _note(intent: Intent) -> Callable[[Route], None]:
     def note(route: Route) -> None:
+        intent.group, intent.provider = route.target.name, route.target.provider.name
         intent.is_fallback, intent.fallback_reason = route.is_fallback, route.reason
 
     return note

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from tapemeter import owner as owners
 from tapemeter.client.circuit import CircuitBreaker
-from tapemeter.client.config import ProviderKind, Wire
+from tapemeter.client.config import ProviderKind
 from tapemeter.client.fallback import Target
 from tapemeter.errors import ConfigError
 
@@ -25,10 +25,14 @@ def seconds() -> float:
 
 
 class Ways:
-    """The servers of one configuration, each made when it is first needed, and the circuits of its groups."""
+    """The servers of one configuration, each made when it is first needed, and the circuits of its groups.
 
-    def __init__(self, config: ProviderConfig) -> None:
+    Where `common` is given, it serves the groups that have no server of their own; whoever gave it closes it.
+    """
+
+    def __init__(self, config: ProviderConfig, common: ModelProvider | None = None) -> None:
         self.config = config
+        self._given = common
         self._providers: dict[Endpoint | None, ModelProvider] = {}
         self._breakers: dict[str, CircuitBreaker] = {}
         self._lock = threading.Lock()
@@ -42,6 +46,8 @@ class Ways:
 
     def provider(self, endpoint: Endpoint | None = None) -> ModelProvider:
         """Return who serves an endpoint; without one, who serves all groups that have none of their own."""
+        if endpoint is None and self._given is not None:
+            return self._given
         endpoint = None if self.config.provider is ProviderKind.ECHO else endpoint or self._common()
         with self._lock:
             known = self._providers.get(endpoint)
@@ -89,7 +95,7 @@ class Ways:
             from tapemeter.client.echo import EchoProvider  # noqa: PLC0415 - each way loads only what it needs
 
             return EchoProvider()
-        if self.config.provider is ProviderKind.GATEWAY and endpoint.wire is Wire.OPENAI:
+        if self.config.provider is ProviderKind.GATEWAY and endpoint == self.config.gateway:
             from tapemeter.client.gateway import GatewayProvider  # noqa: PLC0415
 
             return GatewayProvider(endpoint, timeouts=timeouts, retries=retries)

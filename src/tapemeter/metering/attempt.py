@@ -97,6 +97,8 @@ class Attempt:
     """When, on the job's clock."""
     intent: Intent | None = None
     """What its program says of the call; None for one that says nothing."""
+    group: str | None = None
+    """The group of models that it asks, where its program has such."""
     is_fallback: bool = False
     """Whether the program took another way than the one it wanted, for the reason that follows."""
     fallback_reason: str | None = None

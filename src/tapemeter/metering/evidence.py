@@ -60,6 +60,7 @@ def call_event(attempt: Attempt, outcome: str, answer: Answer | None = None) -> 
         "alias": _alias(attempt),
         "task": None if intent is None else intent.task,
         "provider": asked.provider if intent is None or intent.provider is None else intent.provider,
+        "group": attempt.group,
         "is_fallback": attempt.is_fallback,
         "fallback_reason": attempt.fallback_reason,
         "server.address": urlsplit(attempt.url).hostname,

@@ -19,6 +19,7 @@ from tapemeter.metering import amounts as sums
 from tapemeter.metering.attempt import Attempt, bookings
 from tapemeter.metering.evidence import Answer, call_event
 from tapemeter.model import Cost, Ending, Quality, Usage
+from tapemeter.pricing import priced_names
 from tapemeter.providers.meter import Answered
 
 if TYPE_CHECKING:
@@ -99,6 +100,7 @@ class Meter:
             ),
             issued=job.clock.now(),
             intent=intent,
+            group=None if intent is None else intent.group,
             is_fallback=intent is not None and intent.is_fallback,
             fallback_reason=None if intent is None else intent.fallback_reason,
         )
@@ -294,12 +296,15 @@ class Meter:
     def _cost(self, attempt: Attempt, answered: Answered, at: datetime) -> Cost:
         """Return what an answer cost by one's own prices, or where these say nothing, by the gateway's figure.
 
-        One's own price is that of the model that was asked, else of the one that answered.
+        One's own price is that of the first of `priced_names` that has one.
         """
         provider, usage = attempt.asked.provider, answered.usage
-        own = self.prices.cost(usage, model=attempt.model, provider=provider, url=attempt.url, at=at)
-        if own.usd is None and answered.model not in {None, attempt.model}:
-            own = self.prices.cost(usage, model=answered.model, provider=provider, url=attempt.url, at=at)
+        own = Cost(None, Quality.UNKNOWN)
+        names = priced_names(attempt.model, answered.model, group=answered.gateway_group, served=answered.gateway_model)
+        for model in names or (None,):
+            own = self.prices.cost(usage, model=model, provider=provider, url=attempt.url, at=at)
+            if own.usd is not None:
+                break
         if own.usd is None and answered.gateway_usd is not None:
             return Cost(answered.gateway_usd, Quality.MEASURED, _GATEWAY)
         return own

@@ -17,7 +17,22 @@ if TYPE_CHECKING:
     from tapemeter.model import Usage
     from tapemeter.pricing.rates import Rates
 
-__all__ = ["Overrides", "Prices", "load_overrides"]
+__all__ = ["Overrides", "Prices", "load_overrides", "priced_names"]
+
+
+def priced_names(
+    asked: str | None, answered: str | None, *, group: str | None = None, served: str | None = None
+) -> tuple[str, ...]:
+    """Return by which names to look for the price of an answer, in order.
+
+    That is the model that was `asked`, then the one that says it `answered`; and those that a gateway names: the
+    `group` where that is another than was asked, since the gateway has fallen back on it, and the model that `served`,
+    also without the name of its provider before it.
+    """
+    fallen_back = group is not None and group != asked
+    after = None if served is None else served.rpartition("/")[2]
+    names = (group, served, after, asked, answered) if fallen_back else (asked, answered, served, after)
+    return tuple(dict.fromkeys(name for name in names if name))
 
 
 def load_overrides(path: Path) -> Overrides:

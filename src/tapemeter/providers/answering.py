@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from tapemeter.model import Ending, Usage, header, media_type
@@ -28,6 +29,8 @@ LONGEST_WATCHED = 16 * 1024 * 1024
 _FAILED = 400
 _REDIRECTED = 300
 _GATEWAY_COST = "x-litellm-response-cost"
+_GATEWAY_GROUP, _GATEWAY_MODEL = "x-litellm-model-group", "x-litellm-model-name"
+_LONGEST_NAME = 200
 _EVENT_STREAM = "text/event-stream"
 
 
@@ -48,7 +51,18 @@ def answered(asked: Asked, response: Response, *, keeps_text: bool = False) -> A
         _read(body, wire, fold)
     else:
         _follow(Events().feed(body), wire, fold)
-    return fold.answered(asked, is_whole=response.ending is Ending.COMPLETE, gateway_usd=gateway_usd)
+    found = fold.answered(asked, is_whole=response.ending is Ending.COMPLETE, gateway_usd=gateway_usd)
+    return _with_gateway(found, response.headers)
+
+
+def _with_gateway(found: Answered, headers: Headers) -> Answered:
+    """Return what an answer used with what a gateway says of who served it, if it says anything."""
+    group, model = header(headers, _GATEWAY_GROUP), header(headers, _GATEWAY_MODEL)
+    if not group and not model:
+        return found
+    return replace(
+        found, gateway_group=(group or "")[:_LONGEST_NAME] or None, gateway_model=(model or "")[:_LONGEST_NAME] or None
+    )
 
 
 def watch(asked: Asked, status: int, headers: Headers) -> Watch:

@@ -37,9 +37,10 @@ _SUCCESS = 200
 class Fold:
     """What has been read of one answer so far; a protocol's reader fills it.
 
-    With `keeps_text` its text parts are kept, else they are only counted. `chars` are the code points of its text, `reasons` says by the index of a choice why it ended, `error` is a kind
-    of error. `seen` says that there was a JSON object at all, `is_open` that the answer itself says more is to come or
-    would have come, `is_final` that its usage is that of the whole answer even if the body ended early.
+    With `keeps_text` its text parts are kept, else they are only counted. `chars` are the code points of its text,
+    `reasons` says by the index of a choice why it ended, `error` is a kind of error. `seen` says that there was a JSON
+    object at all, `is_open` that the answer itself says more is to come or would have come, `is_final` that its usage
+    is that of the whole answer even if the body ended early.
     """
 
     __slots__ = (

@@ -36,6 +36,7 @@ class Answered:
 
     `response_chars` counts the text parts as far as they arrived. `error_type` is a kind of error, such as
     `rate_limit`; None for an answer. `gateway_usd` is a gateway's own figure of the cost.
+    `gateway_group` and `gateway_model` are what it says of who served, where that is another than was asked.
     `text` is what `response_chars` counts, None where it was not asked for.
     """
 
@@ -48,6 +49,8 @@ class Answered:
     error_type: str | None = None
     gateway_usd: Decimal | None = None
     text: str | None = None
+    gateway_group: str | None = None
+    gateway_model: str | None = None
 
 
 class Watch(Protocol):

@@ -65,7 +65,7 @@ def pytest_load_initial_conftests(early_config: pytest.Config, parser: pytest.Pa
         from tapemeter.pytest_plugin import moving  # noqa: PLC0415 - only for this guard
 
         with _usage_errors():
-            moving.move(early_config)
+            moving.move(early_config, early_config.known_args_namespace)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -78,7 +78,7 @@ def pytest_configure(config: pytest.Config) -> None:
         from tapemeter.pytest_plugin import moving  # noqa: PLC0415 - as above
 
         with _usage_errors():
-            moving.move(config)  # where a conftest loaded the plugin, this is the first that it hears
+            moving.move(config, config.option)  # where a conftest loaded the plugin, this is the first that it hears
     session = _session(config)
     if _is_active(session) and session.mode is not None:
         _start(config, session)

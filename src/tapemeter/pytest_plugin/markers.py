@@ -54,12 +54,18 @@ def is_ours(item: pytest.Item) -> bool:
     """Whether a test uses a marker or fixture of ours."""
     if any(marker.name in OURS for marker in item.iter_markers()) or overrides(item):
         return True
-    return not FIXTURES.isdisjoint(getattr(item, "fixturenames", ()))
+    return any(_is_own_fixture(item, name) for name in getattr(item, "fixturenames", ()) if name in FIXTURES)
 
 
 def concerns(item: pytest.Item, mode: Mode | None) -> bool:
     """Whether a session that is in a mode, or in none, concerns itself with a test."""
     return mode is not None or is_ours(item)
+
+
+def _is_own_fixture(item: pytest.Item, name: str) -> bool:
+    """Whether a name stands for our fixture; a project may have another of the same name, such as `llm`."""
+    found = item.session._fixturemanager.getfixturedefs(name, item)  # noqa: SLF001 - as in overrides
+    return found is not None and bool(found) and found[-1].func.__module__.startswith("tapemeter.")
 
 
 def overrides(item: pytest.Item) -> tuple[str, ...]:

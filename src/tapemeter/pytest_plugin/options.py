@@ -195,8 +195,9 @@ def _prices(config: pytest.Config) -> Path | None:
 
 def guard(config: pytest.Config) -> str:
     """Return the word that says which network guard is wanted; also before options are parsed for good."""
-    given: str | None = getattr(config.known_args_namespace, "llm_network_guard", None)
-    return given or config.getini("llm_network_guard")
+    early, given = config.known_args_namespace, getattr(config.option, "llm_network_guard", None)
+    word: str = given or getattr(early, "llm_network_guard", None) or config.getini("llm_network_guard")
+    return word.strip().lower()
 
 
 def is_plain(config: pytest.Config) -> bool:

@@ -133,7 +133,7 @@ RUNS = Table(
         Column("mode", _TEXT, "the mode that was given for all tests; null where there was none"),
         Column("exit_reason", _TEXT, "why the run ended early; null where it did not"),
         Column("wall_us", _TIME, "how long it took; null where it did not finish"),
-        Column("guard", _TEXT, "the network guard in force: `python` or `none`"),
+        Column("guard", _TEXT, "the network guard in force: `python`, `process`, `namespace` or `none`"),
         Column("events", _COUNT, "its events", required=True),
         Column("versions", _TEXT, "versions of what took part, as a JSON object", required=True),
     ),

@@ -97,7 +97,7 @@ def key_of(event: dict[str, Any], by: str) -> tuple[str | None, ...]:
     if by == "model":
         return (event["gen_ai.request.model"] or event["gen_ai.response.model"],)
     if by == "group":
-        return (None,)
+        return (event["group"],)
     names = FIELDS[by]
     return tuple(event[name] for name in ((names,) if isinstance(names, str) else names))
 

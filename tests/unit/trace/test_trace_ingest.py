@@ -53,7 +53,7 @@ def test_a_call_has_a_row_with_all_that_its_event_tells(tmp_path: Path) -> None:
         **{name: CALL[name] for name in ("cost_quality", "cost_source", "cost_version", "prompt_chars", "tool_calls")},
         **{name: CALL[name] for name in ("response_chars", "request_digest", "response_digest", "response_artifact")},
         "model": "gpt-5-mini",
-        "model_group": None,
+        "model_group": "fallback",
         "protocol": "openai",
         "operation": "chat",
         "server": "api.openai.com",
@@ -136,7 +136,7 @@ def test_a_call_that_a_budget_sent_elsewhere_has_a_row_for_that(tmp_path: Path) 
 
 
 def test_a_gateway_is_asked_for_groups(tmp_path: Path) -> None:
-    whole_run(tmp_path, ONE, [call(provider="gateway", gen_ai__request__model="cheap"), call(group="main")])
+    whole_run(tmp_path, ONE, [call(provider="gateway", group=None, gen_ai__request__model="cheap"), call(group="main")])
     ingest(tmp_path)
     assert [row["model_group"] for row in calls(tmp_path)] == ["cheap", "main"]
 
