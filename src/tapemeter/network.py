@@ -115,6 +115,11 @@ class HostRule:
         """Whether the rule is for one name, which can be resolved."""
         return isinstance(self.host, str) and not self.host.startswith("*.")
 
+    @property
+    def is_local(self) -> bool:
+        """Whether all that the rule covers is this machine."""
+        return is_loopback(self.host.removeprefix("*.")) if isinstance(self.host, str) else self.host.is_loopback
+
     def matches(self, host: str, port: int | None) -> bool:
         """Say whether the rule covers a target; `port` None asks for the host alone (a look-up)."""
         if port is not None and self.port is not None and port != self.port:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
+import pytest
+from spending import report
 from ways_out import (
     CHILDREN,
     IN_PROCESS,
@@ -18,7 +19,6 @@ from ways_out import (
 )
 
 if TYPE_CHECKING:
-    import pytest
     from conftest import Project
     from loopback import Loopback
 
@@ -45,6 +45,13 @@ def child(host, port, *flags, code=CONNECT, **options):
 """
 
 
+@pytest.fixture(autouse=True)
+def _few_plugins(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the runs load what they need, rather than all that is installed, which takes most of their time."""
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    monkeypatch.setenv("PYTEST_PLUGINS", "tapemeter.pytest_plugin,pytest_asyncio.plugin,xdist.plugin")
+
+
 def test_no_way_leads_out_that_would_without_the_guard(project: Project) -> None:
     ways = available(IN_PROCESS, CHILDREN, PROGRAMS, LIBRARIES, LIBRARY_CHILDREN)
     with Outside(own_address()) as outside:
@@ -59,9 +66,11 @@ def test_no_way_leads_out_that_would_without_the_guard(project: Project) -> None
     errors = ended(result.outlines)
     refused_here = set(available(IN_PROCESS, PROGRAMS, LIBRARIES)) - {"curl of a child", "uvloop.child"}
     assert {way for way, error in errors.items() if error == "NetworkBlockedError"} == refused_here
-    # Each child reports, whatever became of its own error; those of other threads and processes are named by the test.
-    for way in set(available(CHILDREN)) - {"a child with an environment", "a child that keeps the path", "a grandchild"}:
-        result.stdout.fnmatch_lines([f"  {outside.host}:*test_ways.py::test_way[[]{way}], in a child process*"])
+    # Each child reports, whatever became of its own error, and names the test where its environment still does.
+    nameless = {"a child with an environment", "a child that keeps the path", "a grandchild"}
+    for way in set(available(CHILDREN)) - nameless:
+        result.stdout.fnmatch_lines([f"  {outside.host}:*  test_ways.py::test_way[[]{way}]*"])
+    assert sum(line.endswith("  a child process") for line in result.outlines) == 3
 
 
 def test_a_child_is_held_to_what_its_test_may_reach(project: Project) -> None:
@@ -87,6 +96,24 @@ def test_a_child_is_held_to_what_its_test_may_reach(project: Project) -> None:
                 assert child(HOST, A, env={{}}) == "reached"
                 assert child(HOST, B) == "NetworkBlockedError"
 
+            def test_a_session_that_the_child_opens_loosens_nothing():
+                with open("test_inner.py", "w") as file:
+                    file.write(
+                        "import socket, pytest\\n"
+                        "def test_inner():\\n"
+                        "    with pytest.raises(OSError, match='nothing was sent'):\\n"
+                        f"        socket.create_connection(('{{HOST}}', {{A}}))\\n"
+                    )
+                words = [sys.executable, "-m", "pytest", "--llm-mode=live", "test_inner.py"]
+                assert subprocess.run(words, capture_output=True).returncode == 0
+
+            def test_what_is_let_through_here_is_let_through_there():
+                from tapemeter.intercept import guard
+                with guard.passing():
+                    assert child(HOST, A) == "reached"
+                    assert child(HOST, A, env=dict(os.environ)) == "reached"
+                assert child(HOST, A) == "NetworkBlockedError"
+
             @pytest.mark.llm_network(allow=[])
             def test_not_even_loopback():
                 with socket.create_server(("127.0.0.1", 0)) as server:
@@ -106,7 +133,7 @@ def test_a_child_is_held_to_what_its_test_may_reach(project: Project) -> None:
             """,
         )
 
-        project.run_apart(*GUARD, "test_it.py", passed=4)
+        project.run_apart(*GUARD, "test_it.py", passed=6)
 
 
 def test_a_child_gets_the_error_by_its_name_and_the_session_lists_it(project: Project) -> None:
@@ -297,8 +324,7 @@ def test_the_evidence_and_junit_say_which_guard_was_in_force(project: Project, s
 
     project.run_apart("--llm-mode=replay", "--junit-xml=junit.xml", passed=1)
 
-    report = json.loads((project.path / ".tapemeter/latest/report.json").read_text("utf-8"))
-    assert report["guard"] == "process"
+    assert report(project)["guard"] == "process"
     assert '"llm_network_guard" value="process"' in (project.path / "junit.xml").read_text("utf-8")
 
 

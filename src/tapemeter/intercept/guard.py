@@ -8,7 +8,8 @@ A policy that allows a host by name allows the addresses behind the name: the gu
 look-ups it sees, and looks the names up again before it refuses an address that it does not know.
 
 What it cannot see: child processes; native code that calls the operating system itself (uvloop, gRPC, c-ares,
-database drivers in C); sockets that were connected before; raw link-layer sockets.
+database drivers in C); sockets that were connected before; raw link-layer sockets. `tapemeter.isolation` has guards for
+those; one of them loads this file into child processes by its path, so it imports nothing but what stands below it.
 """
 
 from __future__ import annotations
@@ -135,6 +136,11 @@ def passing() -> Iterator[None]:
         _passing.set(before)
 
 
+def is_passing() -> bool:
+    """Say whether the running code is in a `passing` block."""
+    return _passing.get()
+
+
 def blocked(kind: Kind, host: str, port: int | None, test: str | None, allow: AllowList) -> NetworkBlockedError:
     """Return the error for something that `allow` refuses: who, where to, what is allowed, and the remedy."""
     names = sorted(_names_of.get(target, ())) if not isinstance(target := canonical(host), str) else []
@@ -176,21 +182,21 @@ def _on_address(kind: Kind, sock: socket.socket, address: Any) -> None:
     if address is None:  # sendmsg on a connected socket; its connect was seen
         return
     if sock.family in {socket.AF_INET, socket.AF_INET6}:
-        _ask(kind, _text(address[0]), address[1])
+        ask(kind, _text(address[0]), address[1])
     elif sock.family == socket.AF_UNIX:
-        _ask("unix", _text(address).replace("\0", "@"), None)
+        ask("unix", _text(address).replace("\0", "@"), None)
 
 
 def _on_name(host: Any, *_: Any) -> None:
     # Translating an address, or none at all, asks no name server.
     if host is not None and not is_address(name := _text(host)):
-        _ask("lookup", name, None)
+        ask("lookup", name, None)
         if not _passing.get():
             _looked_up.setdefault(str(canonical(name)), _NEVER)
 
 
 def _on_reverse_look_up(host: Any) -> None:
-    _ask("lookup", _text(host[0] if isinstance(host, tuple) else host), None)
+    ask("lookup", _text(host[0] if isinstance(host, tuple) else host), None)
 
 
 _HANDLERS: dict[str, Callable[..., None]] = {
@@ -211,7 +217,8 @@ def _text(host: Any) -> str:
 # How it is decided
 
 
-def _ask(kind: Kind, host: str, port: int | None) -> None:
+def ask(kind: Kind, host: str, port: int | None) -> None:
+    """Raise NetworkBlockedError where the policy in force refuses; for what the hook cannot see by itself."""
     pushed = _current
     if pushed is None or _passing.get():
         return
