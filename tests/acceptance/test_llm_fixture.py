@@ -231,3 +231,40 @@ def test_the_config_file_may_lie_elsewhere(project: Project, server: Loopback) -
     project.write("test_it.py", "def test_one(llm):\n    llm.complete('hello')\n")
     project.run("--llm-mode=live", "-o", "llm_config=models/here.yaml", passed=1)
     assert len(server.requests) == 1
+
+
+def test_a_fixture_of_the_same_name_that_is_the_projects_own_is_left_alone(project: Project, server: Loopback) -> None:
+    project.write("conftest.py", "import pytest\n\n@pytest.fixture\ndef llm():\n    return 'mine'\n")
+    project.write("test_it.py", """
+        from talk import ask_openai
+
+        def test_one(llm):
+            assert llm == "mine"
+            ask_openai("hello")
+    """)  # fmt: skip
+    project.run(passed=1)
+    assert len(server.requests) == 1  # no mode, and nothing of ours: the call just goes out
+
+
+def test_replay_of_an_error_that_was_tried_again_waits_for_nothing(project: Project, server: Loopback) -> None:
+    config = (project.path / "llm.yaml").read_text()
+    project.write("llm.yaml", config.replace("attempts: 1, first_wait: 0.01", "attempts: 3, first_wait: 0.01"))
+    project.write("test_it.py", """
+        import pytest
+        from tapemeter import ProviderError
+
+        def test_one(llm):
+            with pytest.raises(ProviderError) as caught:
+                llm.complete("status 429", fallback=False)
+            print("GOT", caught.value.attempts, caught.value.kind)
+
+        def test_two(llm):
+            print("GOT", llm.complete("status 500 then answer").content)
+    """)  # fmt: skip
+    assert project.record_and_replay(server, calls=5, passed=2) == [
+        "3 rate_limit",
+        "echo: status 500 then answer #5",
+    ]
+    project.write("llm.yaml", config.replace("attempts: 1, first_wait: 0.01, longest_wait: 0.01",
+                                             "attempts: 3, first_wait: 3600, longest_wait: 3600"))  # fmt: skip
+    project.run("--llm-mode=replay", passed=2)

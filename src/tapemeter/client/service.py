@@ -22,11 +22,12 @@ from tapemeter.client.aliases import AliasRegistry
 from tapemeter.client.config import ProviderConfig, ProviderKind
 from tapemeter.client.cost import CostTracker
 from tapemeter.client.fallback import FallbackChain
+from tapemeter.client.options import CallOptions
 from tapemeter.client.request import ModelRequest, messages_from
 from tapemeter.client.result import ModelCallResult
 from tapemeter.client.streams import AsyncModelStream, ModelStream
 from tapemeter.client.ways import Ways
-from tapemeter.errors import UnownedCall
+from tapemeter.errors import UnownedCall, UsageError
 from tapemeter.intent import Intent, meaning
 
 if TYPE_CHECKING:
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
     from typing import Self, Unpack
 
     from tapemeter.client.fallback import Route, Routed
-    from tapemeter.client.options import CallOptions
     from tapemeter.client.provider import ModelProvider
     from tapemeter.pricing import Prices
 
@@ -151,6 +151,9 @@ class LlmService:
         ways, names = self._ways, self.aliases.snapshot()
         _check_owned(ways.config)
         given: dict[str, Any] = {**options}
+        if unknown := sorted(given.keys() - CallOptions.__annotations__.keys()):
+            known = ", ".join(CallOptions.__annotations__)
+            raise UsageError(f"there is no option {', '.join(unknown)}; the options are task, {known}")
         fallback = bool(given.pop("fallback", True))
         resolution = names.resolve(alias)
         decision = routing.in_force(resolution, names.groups)
