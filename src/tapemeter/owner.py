@@ -131,6 +131,14 @@ def current() -> Owner | None:
     return bound
 
 
+def running() -> Owner:
+    """Return whose call it would be if one were made here and now; LookupError where it would be nobody's."""
+    owner = current()
+    if owner is None or owner.closed:
+        raise LookupError("nobody's turn")
+    return owner
+
+
 def house() -> House | None:
     """Return the innermost session that is under way, None where there is none."""
     return _houses[-1] if _houses else None

@@ -37,6 +37,10 @@ GUARD = "--llm-network-guard=namespace"
 THREADS = "import threading\nthreading.Thread(target=threading.Event().wait, daemon=True).start()\n"
 
 
+# A run within this process names the plugin that is imported already.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestAssertRewriteWarning")
+
+
 @pytest.fixture(autouse=True)
 def _few_plugins(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have the runs load what they need, rather than all that is installed, which takes most of their time."""

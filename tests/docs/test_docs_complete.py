@@ -30,7 +30,7 @@ from tapemeter.cli import ALONE, COMMANDS
 from tapemeter.model import Ending, Quality, Request, Response
 from tapemeter.outcome import JobState
 from tapemeter.providers import prompt
-from tapemeter.pytest_plugin import budgets, calling, ending, fixtures, hookspecs, markers, options
+from tapemeter.pytest_plugin import budgets, calling, ending, fixtures, hookspecs, markers, options, proxying
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -126,7 +126,9 @@ def test_every_marker_and_argument_is_documented(marker: str, arguments: list[st
 
 
 def test_every_fixture_has_its_section() -> None:
-    sources = "".join(map(inspect.getsource, (fixtures, calling))).replace("from __future__ import annotations", "")
+    sources = "".join(map(inspect.getsource, (fixtures, calling, proxying))).replace(
+        "from __future__ import annotations", ""
+    )
     functions = [node for node in ast.parse(sources).body if isinstance(node, ast.FunctionDef)]
     ours = {
         function.name

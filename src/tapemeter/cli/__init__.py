@@ -51,6 +51,7 @@ COMMANDS = {
 
 ALONE = {
     "cost": "tell what calls cost, by test, job, run, day and more",
+    "proxy": "record, replay and limit the model calls of any program",
     "ready": "check that what model calls need is there",
 }
 """The commands that are in no group, each with its line of help; `ready` lives in `ready.py`."""
