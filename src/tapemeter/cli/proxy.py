@@ -4,7 +4,7 @@ All its calls are one job, with a cassette, limits and evidence. After -- comes 
 that lead its SDKs to the proxy; the proxy ends with it. Without one it prints the variables, and runs until it is
 interrupted.
 
-Exit code: that of the program; 1 if a call was refused; 2 for wrong usage.
+Exit code: 0, or that of the program; 1 if a call was refused; 2 for wrong usage.
 """
 
 from __future__ import annotations
