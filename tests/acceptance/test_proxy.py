@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -166,6 +168,49 @@ def test_curl(project: Project, server: Loopback) -> None:
             print("GOT", json.loads(done.stdout)["choices"][0]["message"]["content"])
     """)  # fmt: skip
     assert project.record_and_replay(server, calls=1, passed=1) == ["echo: hello #1"]
+
+
+NODE = """
+import OpenAI from "openai";
+
+const client = new OpenAI();
+const ask = (content, more = {}) =>
+  client.chat.completions.create({ model: "gpt-5-mini", messages: [{ role: "user", content }], ...more });
+
+const said = await ask("hello");
+console.log("GOT", said.choices[0].message.content);
+let text = "";
+for await (const chunk of await ask("words 4", { stream: true })) text += chunk.choices[0]?.delta?.content ?? "";
+console.log("GOT", text);
+try {
+  await ask("one too many");
+} catch (error) {
+  console.log("GOT", error.status, error.code);
+}
+"""
+
+
+def node_modules() -> str | None:
+    """Return where npm's `openai` is installed; None where it is not, or there is no node."""
+    folder = os.environ.get("TAPEMETER_NODE_MODULES", "")
+    return folder if shutil.which("node") and (Path(folder) / "openai").is_dir() else None
+
+
+@pytest.mark.skipif(node_modules() is None, reason="there is no node with openai (tox run -e languages installs it)")
+def test_a_node_program_with_its_own_sdk(project: Project, server: Loopback) -> None:
+    (project.path / "node_modules").symlink_to(str(node_modules()))
+    project.write("agent.mjs", NODE)
+    project.write("test_it.py", """
+        import subprocess, sys, pytest
+
+        @pytest.mark.llm_budget(calls=2)
+        @pytest.mark.expect_stopped_budget("calls", after_calls=2)
+        def test_one(llm_proxy):
+            done = subprocess.run(["node", "agent.mjs"], env=llm_proxy.environ(), capture_output=True, text=True)
+            sys.stdout.write(done.stdout + done.stderr)
+    """)  # fmt: skip
+    said = project.record_and_replay(server, calls=2, passed=1)
+    assert said == ["echo: hello #1", "word word word word", "402 budget_stopped"]
 
 
 def test_each_test_has_its_own_calls_also_in_parallel_workers(project: Project, server: Loopback) -> None:
