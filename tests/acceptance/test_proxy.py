@@ -264,3 +264,35 @@ def test_other_upstreams_are_named(project: Project, server: Loopback) -> None:
     """)  # fmt: skip
     assert project.record_and_replay(server, calls=1, passed=1) == ["200", "404"]
     assert server.requests == ["/sub/v1/chat/completions?a=b%20c"]
+
+
+def test_a_provider_that_does_not_answer_is_a_bad_gateway(project: Project) -> None:
+    project.write("test_it.py", """
+        import httpx
+
+        def test_one(llm_proxy):
+            url = llm_proxy.add("nobody", "http://127.0.0.1:1")
+            answer = httpx.post(url + "/v1/chat/completions", json={"model": "m", "messages": []})
+            print("GOT", answer.status_code, answer.json()["error"]["code"])
+    """)  # fmt: skip
+    result = project.run("--llm-mode=live", "-rP", passed=1)
+    result.stdout.fnmatch_lines(["GOT 502 connection"])
+
+
+def test_a_request_that_is_too_long_is_refused(project: Project, server: Loopback) -> None:
+    project.write("test_it.py", """
+        import httpx, sys
+
+        def test_one(llm_proxy, monkeypatch):
+            monkeypatch.setattr(sys.modules["tapemeter.proxy.app"], "LARGEST_REQUEST", 1000)
+            answer = httpx.post(llm_proxy.url() + "/chat/completions", content=b"x" * 1001)
+            print("GOT", answer.status_code, answer.json()["error"]["code"])
+    """)  # fmt: skip
+    result = project.run("--llm-mode=live", "-rP", passed=1)
+    result.stdout.fnmatch_lines(["GOT 413 request_too_large"])
+    assert server.requests == []
+
+
+def test_mode_off_skips_what_needs_it(project: Project) -> None:
+    project.write("test_it.py", "def test_one(llm_proxy):\n    raise AssertionError\n")
+    project.run("--llm-mode=off", skipped=1)
