@@ -37,10 +37,6 @@ GUARD = "--llm-network-guard=namespace"
 THREADS = "import threading\nthreading.Thread(target=threading.Event().wait, daemon=True).start()\n"
 
 
-# A run within this process names the plugin that is imported already.
-pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestAssertRewriteWarning")
-
-
 @pytest.fixture(autouse=True)
 def _few_plugins(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have the runs load what they need, rather than all that is installed, which takes most of their time."""
@@ -108,7 +104,7 @@ def test_recordings_are_replayed_in_it_and_the_evidence_says_so(
     permitted: None, project: Project, server: Loopback
 ) -> None:
     alone(project, "def test_one():\n    import talk\n    assert 'hello' in talk.ask('hello')\n")
-    project.run("--record-cassettes", passed=1)
+    project.run_apart("--record-cassettes", passed=1)
     project.ini("llm_network_guard = namespace")
 
     result = project.run_apart("--llm-mode=replay", passed=1)
@@ -197,7 +193,7 @@ def test_the_plugin_of_a_conftest_enters_it_too(
 def test_it_goes_with_replay(project: Project, mode: str) -> None:
     alone(project, ONE)
 
-    result = project.run(GUARD, mode)
+    result = project.run_apart(GUARD, mode)
 
     assert result.ret == 4
     result.stderr.fnmatch_lines(["*--llm-network-guard=namespace goes with replay: in mode *; record with *=python*"])
@@ -206,7 +202,7 @@ def test_it_goes_with_replay(project: Project, mode: str) -> None:
 def test_hosts_that_are_allowed_contradict_it(project: Project) -> None:
     project.ini("llm_allow_hosts = localhost 127.0.0.1:80 db.internal")
 
-    result = project.run(GUARD, "--llm-allow-host=10.0.0.0/8")
+    result = project.run_apart(GUARD, "--llm-allow-host=10.0.0.0/8")
 
     assert result.ret == 4
     result.stderr.fnmatch_lines(["*reaches loopback only, but 10.0.0.0/8, db.internal should be allowed*"])

@@ -45,10 +45,6 @@ def child(host, port, *flags, code=CONNECT, **options):
 """
 
 
-# A run within this process names the plugin that is imported already.
-pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestAssertRewriteWarning")
-
-
 @pytest.fixture(autouse=True)
 def _few_plugins(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have the runs load what they need, rather than all that is installed, which takes most of their time."""
@@ -323,7 +319,7 @@ def test_a_program_that_is_known_starts_for_loopback_only(project: Project, serv
 
 def test_the_evidence_and_junit_say_which_guard_was_in_force(project: Project, server: Loopback) -> None:
     project.write("test_it.py", "import talk\ndef test_one(): talk.ask('hello')\n")
-    project.run("--record-cassettes", passed=1)
+    project.run_apart("--record-cassettes", passed=1)
     project.ini("llm_network_guard = process")
 
     project.run_apart("--llm-mode=replay", "--junit-xml=junit.xml", passed=1)
@@ -333,7 +329,7 @@ def test_the_evidence_and_junit_say_which_guard_was_in_force(project: Project, s
 
 
 def test_an_unknown_guard_is_a_usage_error(project: Project) -> None:
-    result = project.run("--llm-network-guard=firewall")
+    result = project.run_apart("--llm-network-guard=firewall")
 
     assert result.ret == 4
     result.stderr.fnmatch_lines(["*--llm-network-guard=firewall is unknown; write one of python, process, namespace*"])
