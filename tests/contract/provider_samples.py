@@ -2,60 +2,16 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import Any
 
-from tapemeter import providers
-from tapemeter.model import Request, Usage
+import provider_samples_amazon as amazon
+import provider_samples_google as google
+import provider_samples_openai as openai
+import provider_samples_others as others
+from provider_forms import ARGUMENTS, SCHEMA, TOOL, TOOL_TEXTS, Sample, compact
 
-if TYPE_CHECKING:
-    from tapemeter.providers.meter import Asked
-
-EVENTS = (("content-type", "text/event-stream; charset=utf-8"),)
-JSON = (("content-type", "application/json"),)
-
-
-@dataclass(frozen=True)
-class Sample:
-    """A request, its plain answer, the same answer as a stream, and what is true of them."""
-
-    path: str
-    body: dict[str, Any]
-    plain: dict[str, Any]
-    events: list[dict[str, Any]]
-    prompt: list[str]
-    """The text parts of the request."""
-    surroundings: int
-    """What the bound adds to the bytes of the text parts."""
-    most: int | None
-    chars: int
-    usage: Usage
-    answered: dict[str, Any] = field(default_factory=dict)
-
-    def asked(self, *, streams: bool = False) -> Asked:
-        body = self.body | {"stream": True} if streams else self.body
-        url = f"http://127.0.0.1:8080{self.path}"
-        asked = providers.ask(Request("POST", url, JSON, json.dumps(body).encode()))
-        assert asked is not None
-        return asked
-
-    def stream(self, newline: str = "\n") -> bytes:
-        lines = [": ping", ""]
-        for event in self.events:
-            lines += [f"event: {event['type']}"] if "type" in event else []
-            lines += [f"data: {json.dumps(event, ensure_ascii=False)}", ""]
-        return newline.join([*lines, "data: [DONE]", "", ""]).encode()
-
-
-def compact(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-
-
-SCHEMA = {"type": "object", "properties": {"city": {"type": "string", "description": "Où ?"}}}
-TOOL = {"name": "weather", "description": "Tells the weather 🌦", "parameters": SCHEMA}
-TOOL_TEXTS = ["weather", "Tells the weather 🌦", compact(SCHEMA)]
-ARGUMENTS = '{"city":"Zürich"}'
+from tapemeter.model import Usage
 
 
 def chat_event(*choices: dict[str, Any], usage: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -345,11 +301,97 @@ COUNT_TOKENS = Sample(
     answered={"model": None, "finish_reasons": (), "tool_calls": 0},
 )
 
+BATCHES = Sample(
+    path="/v1/messages/batches",
+    body={"requests": [{"custom_id": name, "params": MESSAGES_BODY} for name in ("a", "b")]},
+    model="claude-small",
+    prompt=MESSAGES_PROMPT * 2,
+    surroundings=2 * MESSAGES.surroundings,
+    most=200,
+    plain={"id": "msgbatch_7", "type": "message_batch", "processing_status": "in_progress"},
+    events=[{"id": "msgbatch_7", "type": "message_batch", "processing_status": "in_progress"}],
+    chars=0,
+    usage=openai.UNKNOWN,
+    answered={"model": None, "response_id": "msgbatch_7"},
+    partial_chars=False,
+)
+
+PUBLISHED = "/v1/projects/p/locations/l/publishers/anthropic/models/claude-small@20260101:"
+WITHOUT_MODEL = {key: value for key, value in MESSAGES_BODY.items() if key != "model"}
+
 SAMPLES = {
     "openai_chat": CHAT,
     "openai_responses": RESPONSES,
     "openai_completions": COMPLETIONS,
     "openai_embeddings": EMBEDDINGS,
+    "openai_images": openai.IMAGES,
+    "openai_speech": openai.SPEECH,
+    "openai_transcriptions": openai.TRANSCRIPTIONS,
+    "openai_translations": openai.TRANSLATIONS,
+    "openai_moderations": openai.MODERATIONS,
     "anthropic_messages": MESSAGES,
     "anthropic_count_tokens": COUNT_TOKENS,
+    "anthropic_batches": BATCHES,
+    "gemini_generate": google.GENERATE,
+    "gemini_count_tokens": google.COUNT_TOKENS,
+    "gemini_embed": google.EMBED,
+    "gemini_predict": google.PREDICT,
+    "bedrock_converse": amazon.CONVERSE,
+    "bedrock_invoke": amazon.INVOKE_ANTHROPIC,
+    "bedrock_embed": amazon.EMBED,
+    "bedrock_count_tokens": amazon.COUNT_TOKENS,
+    "mistral_moderations": others.MODERATIONS,
+    "mistral_ocr": openai.OCR,
+    "cohere_chat": others.COHERE_CHAT,
+    "cohere_embed": others.COHERE_EMBED,
+    "cohere_rerank": others.COHERE_RERANK,
+    "ollama_chat": others.OLLAMA_CHAT,
+    "ollama_generate": others.OLLAMA_GENERATE,
+    "ollama_embed": others.OLLAMA_EMBED,
+    "huggingface_generate": others.HUGGING_FACE,
 }
+"""By protocol."""
+
+VARIANTS = {
+    "openai_chat agents": replace(CHAT, path="/v1/agents/completions"),
+    "openai_chat Mistral at Vertex": replace(
+        CHAT,
+        path="/v1/projects/p/locations/l/publishers/mistralai/models/mistral-small:rawPredict",
+        stream_path="/v1/projects/p/locations/l/publishers/mistralai/models/mistral-small:streamRawPredict",
+        model="mistral-small",
+    ),
+    "openai_chat Azure": replace(
+        CHAT,
+        path="/openai/deployments/mine/chat/completions?api-version=1",
+        body={key: value for key, value in CHAT.body.items() if key != "model"},
+        model="mine",
+    ),
+    "openai_completions fill in the middle": others.FILL_IN,
+    "openai_embeddings sum alone": replace(
+        EMBEDDINGS, plain=EMBEDDED | {"usage": {"total_tokens": 9}}, events=[EMBEDDED | {"usage": {"total_tokens": 9}}]
+    ),
+    "openai_images edits": openai.IMAGES_WITHOUT_TOKENS,
+    "openai_transcriptions Mistral": openai.TRANSCRIPTIONS_OF_MISTRAL,
+    "anthropic_messages Vertex": replace(
+        MESSAGES,
+        path=f"{PUBLISHED}rawPredict",
+        stream_path=f"{PUBLISHED}streamRawPredict",
+        body=WITHOUT_MODEL,
+        model="claude-small@20260101",
+    ),
+    "anthropic_count_tokens Vertex": replace(
+        COUNT_TOKENS, path=PUBLISHED.replace("claude-small@20260101:", "count-tokens:rawPredict")
+    ),
+    "gemini_generate events": google.GENERATE_AS_EVENTS,
+    "gemini_generate Vertex": google.GENERATE_AT_VERTEX,
+    "bedrock_invoke Nova": amazon.INVOKE_NOVA,
+    "bedrock_invoke Titan": amazon.INVOKE_TITAN,
+    "bedrock_invoke Llama": amazon.INVOKE_LLAMA,
+    "bedrock_invoke another": amazon.INVOKE_ANOTHER,
+    "cohere_rerank tokens": others.RERANK_BY_TOKENS,
+    "huggingface_generate root": replace(others.HUGGING_FACE, path="/", stream_path=""),
+    "ollama_embed legacy": others.OLLAMA_EMBED_LEGACY,
+}
+"""More of some protocols, whose name is the first word."""
+
+EVERY = SAMPLES | VARIANTS

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from tapemeter.providers.usage import ANTHROPIC
 from tapemeter.providers.values import count, each, fields
-from tapemeter.providers.wire import Wire
+from tapemeter.providers.wire import Tokens, Wire
 
 if TYPE_CHECKING:
     from tapemeter.providers.fold import Fold
@@ -165,4 +165,5 @@ COUNT_TOKENS = Wire(
     ask=_ask_to_count,
     read=_read_count,
     follow=_read_count,
+    tokens=Tokens.FREE,
 )

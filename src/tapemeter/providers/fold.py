@@ -1,20 +1,12 @@
-"""The state of one answer while it is read, whole or event by event, and what it comes to.
-
-The quality of a usage is
-
-    measured     where the provider gave both figures, for the whole of the answer
-    estimated    where it gave none, or one of them: a token for each four characters, rounded up
-    partial      the same for an answer that ended early: what had arrived is counted, the true figure may be higher
-    unknown      where there was nothing to count
-"""
+"""The state of one answer while it is read, whole or event by event, and what it comes to."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tapemeter.model import Quality, Usage
 from tapemeter.providers.faults import fault
 from tapemeter.providers.meter import Answered
+from tapemeter.providers.quality import settle
 from tapemeter.providers.usage import Figures, figures
 from tapemeter.providers.values import compact, money, name
 
@@ -25,12 +17,8 @@ if TYPE_CHECKING:
     from tapemeter.providers.meter import Asked
     from tapemeter.providers.usage import Spelling
     from tapemeter.providers.values import Json
+    from tapemeter.providers.wire import Tokens
 
-WITHOUT_OUTPUT = frozenset({"embeddings", "count_tokens"})
-"""Operations whose answers have neither text nor tokens of their own."""
-
-_CHARS_PER_TOKEN = 4
-_WITHOUT_USAGE = frozenset({"count_tokens"})
 _SUCCESS = 200
 
 
@@ -45,6 +33,7 @@ class Fold:
 
     __slots__ = (
         "_calls",
+        "_counts",
         "_reported",
         "_spelling",
         "chars",
@@ -68,6 +57,7 @@ class Fold:
         self.seen = False
         self.is_open = False
         self.is_final = False
+        self._counts: dict[str, float] = {}
         self._calls: set[Hashable] = set()
         self._reported: Json = {}
         self._spelling: Spelling | None = None
@@ -119,15 +109,30 @@ class Fold:
         self._spelling = spelling
         self._reported.update((key, value) for key, value in usage.items() if value is not None)
 
+    def count(self, unit: str, amount: float) -> None:
+        """Add to what is not counted in tokens: `images`, `pages`, `search_units`, `seconds`."""
+        self._counts[unit] = self._counts.get(unit, 0) + amount
+
+    @property
+    def counts_else(self) -> bool:
+        """Whether something was counted that is not tokens."""
+        return bool(self._counts)
+
+    @property
+    def is_told(self) -> bool:
+        """Whether there was a usage object."""
+        return self._spelling is not None
+
     def fail(self, value: Any) -> None:
         """Note an error that came in the place of an answer, or in the midst of it."""
         self.error = self.error or fault(_SUCCESS, value)
         self.is_open = True
 
-    def answered(self, asked: Asked, *, is_whole: bool, gateway_usd: Decimal | None) -> Answered:
+    def answered(self, asked: Asked, tokens: Tokens, *, is_whole: bool, gateway_usd: Decimal | None) -> Answered:
         """Return what the answer comes to; `is_whole` says that its body ended as it should."""
+        known = Figures() if self._spelling is None else figures(self._reported, self._spelling)
         return Answered(
-            usage=self._usage(asked, is_whole=is_whole and not self.is_open),
+            usage=settle(known, tokens, self, asked.prompt_chars, is_whole=is_whole and not self.is_open),
             model=self.model,
             response_id=self.response_id,
             finish_reasons=tuple(reason for _, reason in sorted(self.reasons.items())),
@@ -136,36 +141,5 @@ class Fold:
             tool_calls=len(self._calls),
             error_type=self.error,
             gateway_usd=money(self._reported.get("cost")) if gateway_usd is None else gateway_usd,
+            counts=tuple(sorted(self._counts.items())) if self._counts else (),
         )
-
-    def _usage(self, asked: Asked, *, is_whole: bool) -> Usage:
-        if asked.operation in _WITHOUT_USAGE:
-            return Usage()
-        known = Figures() if self._spelling is None else figures(self._reported, self._spelling)
-        output = 0 if asked.operation in WITHOUT_OUTPUT else known.output
-        if known.input is not None and output is not None and (is_whole or self.is_final):
-            return _usage(known, known.input, output, Quality.MEASURED)
-        texts = asked.prompt_chars + self.chars
-        if is_whole and known.input is None and known.output is None and not (self.seen and texts):
-            return Usage(quality=Quality.UNKNOWN)
-        input_ = _tokens(asked.prompt_chars) if known.input is None else known.input
-        if output is None or (output and not is_whole):
-            output = max(output or 0, _tokens(self.chars))
-        return _usage(known, input_, output, Quality.ESTIMATED if is_whole else Quality.PARTIAL)
-
-
-def _usage(known: Figures, input_: int, output: int, quality: Quality) -> Usage:
-    """Return figures of which no part exceeds its whole."""
-    read = min(known.cache_read, input_)
-    return Usage(
-        input_tokens=input_,
-        output_tokens=output,
-        cache_read_tokens=read,
-        cache_write_tokens=min(known.cache_write, input_ - read),
-        reasoning_tokens=min(known.reasoning, output),
-        quality=quality,
-    )
-
-
-def _tokens(chars: int) -> int:
-    return -(-chars // _CHARS_PER_TOKEN)

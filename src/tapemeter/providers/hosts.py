@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from functools import lru_cache
+
 _PROVIDERS = {
     "anthropic.com": "anthropic",
     "openai.azure.com": "azure.ai.openai",
@@ -18,7 +21,9 @@ _PROVIDERS = {
     "aiplatform.googleapis.com": "gcp.vertex_ai",
     "api.groq.com": "groq",
     "huggingface.co": "huggingface",
+    "endpoints.huggingface.cloud": "huggingface",
     "mistral.ai": "mistral_ai",
+    "ollama.com": "ollama",
     "api.moonshot.ai": "moonshot_ai",
     "api.moonshot.cn": "moonshot_ai",
     "openai.com": "openai",
@@ -26,16 +31,27 @@ _PROVIDERS = {
     "perplexity.ai": "perplexity",
     "together.ai": "together",
     "together.xyz": "together",
+    "voyageai.com": "voyageai",
     "api.x.ai": "x_ai",
 }
 """By host, or a domain above it."""
 
+_REGIONAL = (
+    (re.compile(r"^bedrock-runtime(-fips)?\."), "aws.bedrock"),
+    (re.compile(r"(^|[.-])aiplatform(\.\w+\.rep)?\.googleapis\.com$"), "gcp.vertex_ai"),
+)
+"""Hosts that carry the name of a region."""
 
+
+@lru_cache(256)
 def provider_of(host: str) -> str | None:
     """Return whose models answer at a host (lower case); None where that is not known, as on the own machine."""
-    while host:
-        found = _PROVIDERS.get(host)
+    domain = host
+    while domain:
+        found = _PROVIDERS.get(domain)
         if found is not None:
             return found
-        host = host.partition(".")[2]
+        domain = domain.partition(".")[2]
+    if host.endswith((".googleapis.com", ".amazonaws.com", ".amazonaws.com.cn")):
+        return next((provider for pattern, provider in _REGIONAL if pattern.search(host)), None)
     return None

@@ -37,7 +37,8 @@ class Answered:
     `response_chars` counts the text parts as far as they arrived. `error_type` is a kind of error, such as
     `rate_limit`; None for an answer. `gateway_usd` is a gateway's own figure of the cost.
     `gateway_group` and `gateway_model` are what it says of who served, where that is another than was asked.
-    `text` is what `response_chars` counts, None where it was not asked for.
+    `text` is what `response_chars` counts, None where it was not asked for. `counts` says how much there was of what
+    is not counted in tokens, by its unit: `images`, `pages`, `search_units`, `seconds`.
     """
 
     usage: Usage
@@ -51,6 +52,7 @@ class Answered:
     text: str | None = None
     gateway_group: str | None = None
     gateway_model: str | None = None
+    counts: tuple[tuple[str, float], ...] = ()
 
 
 class Watch(Protocol):

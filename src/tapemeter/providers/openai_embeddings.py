@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tapemeter.providers.usage import CHAT
-from tapemeter.providers.wire import Wire
+from tapemeter.providers.wire import Tokens, Wire
 
 if TYPE_CHECKING:
     from tapemeter.providers.fold import Fold
@@ -25,7 +25,8 @@ def read(value: Json, fold: Fold) -> None:
     fold.identify(value)
     usage = value.get("usage")
     if isinstance(usage, dict):
-        fold.report(usage, CHAT)
+        # Some say the sum alone.
+        fold.report({CHAT.input: usage.get("total_tokens"), **usage}, CHAT)
 
 
 EMBEDDINGS = Wire(
@@ -35,4 +36,5 @@ EMBEDDINGS = Wire(
     ask=ask,
     read=read,
     follow=read,
+    tokens=Tokens.INPUT,
 )

@@ -21,6 +21,8 @@ Every token of today's byte-level tokenizers is at least one byte, so the tokens
     512           once, where there are tools
     1,024         for each tool that the provider defines itself
     20,000        for each image, recording or file
+    1,048,576     for each film, recording or document that is given to Gemini or Bedrock: the largest context there is
+    a 16th byte   of each recording that is to be written down, but 20,000 at least and 1,048,576 at most
     1             for each token that is given by its number
 
 What the provider adds on its own account is beyond it: an earlier conversation that it kept (`previous_response_id`),
@@ -37,19 +39,26 @@ TOKENS_PER_MESSAGE = 16
 TOKENS_FOR_TOOLS = 512
 TOKENS_PER_PROVIDER_TOOL = 1024
 TOKENS_PER_MEDIUM = 20_000
+LARGEST_CONTEXT = 1_048_576
+_BYTES_PER_AUDIO_TOKEN = 16
+"""Speech models hear up to 12.5 tokens a second, and no codec in use needs less than 200 bytes for one."""
 
 _TEXTS = ("text", "refusal", "thinking")
 _DEFINED = ("parameters", "input_schema", "format", "input_examples", "tools")
 
 
 class Prompt:
-    """Adds up the text parts of one request: `chars` are its code points, `bound` the tokens it cannot exceed."""
+    """Adds up the text parts of one request: `chars` are its code points, `bound` the tokens it cannot exceed.
 
-    __slots__ = ("bound", "chars")
+    `model` is for a protocol whose body names the model elsewhere than under `model`.
+    """
+
+    __slots__ = ("bound", "chars", "model")
 
     def __init__(self) -> None:
         self.chars = 0
         self.bound = 0
+        self.model: str | None = None
 
     def say(self, text: Any) -> None:
         """Add a text part; whatever is not a text adds nothing."""
@@ -72,6 +81,15 @@ class Prompt:
     def medium(self) -> None:
         """Add an image, a recording or a file."""
         self.bound += TOKENS_PER_MEDIUM
+
+    def long_medium(self) -> None:
+        """Add a film, a recording or a document of which nothing but the model's context bounds the tokens."""
+        self.bound += LARGEST_CONTEXT
+
+    def recording(self, size: int | None) -> None:
+        """Add speech that is to be written down, by its bytes; None where they are not known."""
+        most = LARGEST_CONTEXT if size is None else size // _BYTES_PER_AUDIO_TOKEN
+        self.bound += min(max(most, TOKENS_PER_MEDIUM), LARGEST_CONTEXT)
 
     def hide(self, text: Any) -> None:
         """Add what the model reads and nobody else can: it has tokens, but no characters."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tapemeter.providers.prompt import TOKENS_FOR_TOOLS, TOKENS_PER_MESSAGE
-from tapemeter.providers.usage import ANTHROPIC, CHAT, GEMINI, RESPONSES, Spelling
+from tapemeter.providers.usage import spelling_of
 from tapemeter.providers.values import count, each, fields
 from tapemeter.providers.wire import Wire
 
@@ -29,6 +29,7 @@ _SAID = frozenset(
         "completion",
         "content",
         "generated_text",
+        "generation",
         "output",
         "output_text",
         "reasoning",
@@ -77,7 +78,7 @@ def read(value: Json, fold: Fold) -> None:
         for key in _USAGES:
             usage = holder.get(key)
             if isinstance(usage, dict):
-                fold.report(usage, _spelling(usage))
+                fold.report(usage, spelling_of(usage))
     for text in _said(value):
         fold.say(text)
 
@@ -95,16 +96,6 @@ def _said(value: Json) -> Iterator[str]:
                         yield inner
                 else:
                     left.append(inner)
-
-
-def _spelling(usage: Json) -> Spelling:
-    if GEMINI.input in usage:
-        return GEMINI
-    if CHAT.input in usage:
-        return CHAT
-    if any(path[0] in usage for path in (*ANTHROPIC.cache_read, *ANTHROPIC.cache_write)):
-        return ANTHROPIC
-    return RESPONSES
 
 
 UNKNOWN = Wire(

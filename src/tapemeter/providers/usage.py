@@ -17,7 +17,8 @@ Path = tuple[str, ...]
 class Spelling:
     """Where a usage object keeps each figure; of several paths the first that holds a count is taken.
 
-    `cached_apart` and `reasoning_apart` say that the figure of the input (the output) is without them.
+    `cached_apart` and `reasoning_apart` say that the figure of the input (the output) is without them. `input_more` is
+    input beyond that figure. `omits_zero` says that no output is not told once there is an input.
     """
 
     input: str
@@ -27,6 +28,8 @@ class Spelling:
     reasoning: tuple[Path, ...] = ()
     cached_apart: bool = False
     reasoning_apart: bool = False
+    input_more: tuple[Path, ...] = ()
+    omits_zero: bool = False
 
 
 CHAT = Spelling(
@@ -57,7 +60,35 @@ GEMINI = Spelling(
     cache_read=(("cachedContentTokenCount",),),
     reasoning=(("thoughtsTokenCount",),),
     reasoning_apart=True,
+    input_more=(("toolUsePromptTokenCount",),),
+    omits_zero=True,
 )
+CONVERSE = Spelling(
+    input="inputTokens",
+    output="outputTokens",
+    cache_read=(("cacheReadInputTokens",), ("cacheReadInputTokenCount",)),
+    cache_write=(("cacheWriteInputTokens",), ("cacheWriteInputTokenCount",)),
+    cached_apart=True,
+)
+INVOCATION = Spelling(
+    input="inputTokenCount",
+    output="outputTokenCount",
+    cache_read=(("cacheReadInputTokenCount",),),
+    cache_write=(("cacheWriteInputTokenCount",),),
+    cached_apart=True,
+)
+COHERE = Spelling(input="input_tokens", output="output_tokens", cache_read=(("cached_tokens",),))
+OLLAMA = Spelling(input="prompt_eval_count", output="eval_count")
+
+
+def spelling_of(usage: Json) -> Spelling:
+    """Return how a usage object of no known protocol is spelled."""
+    for spelling in (GEMINI, CHAT, CONVERSE):
+        if spelling.input in usage:
+            return spelling
+    if any(path[0] in usage for path in (*ANTHROPIC.cache_read, *ANTHROPIC.cache_write)):
+        return ANTHROPIC
+    return RESPONSES
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +108,13 @@ def figures(usage: Json, spelling: Spelling) -> Figures:
     read = _first(usage, spelling.cache_read)
     written = _first(usage, spelling.cache_write)
     reasoning = _first(usage, spelling.reasoning)
-    if input_ is not None and spelling.cached_apart:
-        input_ += read + written
+    if input_ is not None:
+        if spelling.cached_apart:
+            input_ += read + written
+        if spelling.input_more:
+            input_ += _first(usage, spelling.input_more)
+        if spelling.omits_zero and output is None:
+            output = 0
     if output is not None and (spelling.reasoning_apart or _is_counted_apart(usage, input_, output, reasoning)):
         output += reasoning
     return Figures(input_, output, read, written, reasoning)

@@ -97,6 +97,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             _start(config, session)
     if config.pluginmanager.has_plugin(LIFECYCLE):
         _seed(items)
+        _register_providers(config)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -221,6 +222,16 @@ def _start(config: pytest.Config, session: Session) -> None:
         session.start(runs_code=hasattr(config, "workerinput") or getattr(config.option, "dist", "no") == "no")
     config.pluginmanager.register(Lifecycle(session, _hooks(config)), LIFECYCLE)
     config.pluginmanager.register(NotRun(session), NOT_RUN)
+
+
+def _register_providers(config: pytest.Config) -> None:
+    """Have the wire protocols of conftests and plugins read, until the session ends."""
+    wires = _hooks(config).wires()
+    if wires:
+        from tapemeter import providers  # noqa: PLC0415 - only a project with protocols of its own
+
+        with _usage_errors():
+            config.add_cleanup(providers.register(wires).undo)
 
 
 def _hooks(config: pytest.Config) -> Hooks:

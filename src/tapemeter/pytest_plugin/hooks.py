@@ -19,11 +19,12 @@ if TYPE_CHECKING:
 
     from tapemeter.alarms import Receiver
     from tapemeter.model import Request
+    from tapemeter.providers import Wire
 
 PLUGIN = "tapemeter-hooks"
 """The name under which the finder is registered with pytest."""
 
-NAMES = ("llm_normalize_request", "llm_on_alarm", "llm_redact")
+NAMES = ("llm_normalize_request", "llm_on_alarm", "llm_providers", "llm_redact")
 
 
 class Hooks:
@@ -37,6 +38,10 @@ class Hooks:
         """Take in a plugin that implements one of our hooks."""
         if any(inspect.isroutine(getattr(plugin, name, None)) for name in NAMES):
             self._manager.register(plugin)
+
+    def wires(self) -> list[Wire]:
+        """Return the wire protocols of every `llm_providers`."""
+        return [wire for wires in self._manager.hook.llm_providers() for wire in wires or ()]
 
     def redaction_rules(self) -> list[str]:
         """Return the rules of every `llm_redact`."""

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from tapemeter.alarms import Alarm
     from tapemeter.model import Request
+    from tapemeter.providers import Wire
 
 hookspec = pluggy.HookspecMarker("tapemeter")
 
@@ -31,6 +32,16 @@ def llm_on_alarm(alarm: Alarm) -> None:
     Called in a thread of its own, once for each limit. `alarm` has kind, job, scope, dimension, limit, used, source,
     run_id and sentence. An error is told at the end of the session, and ends nothing.
     """
+
+
+@hookspec
+def llm_providers() -> Iterable[Wire]:
+    """Return wire protocols of one's own, so that their calls are known, counted and priced like any other.
+
+    Asked once, after collection, for the whole session. A `Wire` names hosts or paths and has functions that read a
+    request, an answer and an event. One that is not as it should be ends the session at start.
+    """
+    return ()
 
 
 @hookspec
