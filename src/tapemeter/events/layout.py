@@ -7,6 +7,8 @@ In a report directory:
     runs/<run id>/llm_usage_events.jsonl        the events of the run
     runs/<run id>/llm_usage_report.json         what they come to
     runs/<run id>/llm_usage_events.gw0.jsonl    those of one process, while it runs
+    runs/<run id>/artifacts/sha256-….txt        answers that are too long for a line
+    trace.sqlite                                what `tapemeter cost` makes of all runs
 """
 
 from __future__ import annotations

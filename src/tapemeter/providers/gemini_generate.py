@@ -62,8 +62,9 @@ def _hear(part: Json, fold: Fold) -> None:
             _hear_call(call, fold)
     fold.say(fields(part.get("executableCode")).get("code"))
     fold.say(fields(part.get("codeExecutionResult")).get("output"))
-    if isinstance(part.get("inlineData"), dict):
-        fold.count("media", 1)
+    kind = fields(part.get("inlineData")).get("mimeType")
+    if isinstance(kind, str) and kind.startswith("image/"):
+        fold.count("images", 1)
 
 
 def _hear_call(call: Json, fold: Fold) -> None:

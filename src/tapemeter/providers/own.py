@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import warnings
 from dataclasses import dataclass, replace
+from threading import Lock
 from typing import TYPE_CHECKING, Any, Self
 
 from tapemeter.errors import UsageError
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from types import TracebackType
 
+_lock = Lock()
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 
 
@@ -31,7 +33,7 @@ class _Own:
 
 
 ANY: tuple[_Own, ...] = ()
-"""Those that are registered; always replaced as a whole, so that it can be read without a lock."""
+"""Those that are registered; always replaced as a whole, so that it is read without the lock."""
 
 
 class Registration:
@@ -40,7 +42,8 @@ class Registration:
     def undo(self) -> None:
         """Take these protocols away, and no others; again does nothing."""
         global ANY  # noqa: PLW0603 - one registry for the process, as there is one patch of its clients
-        ANY = tuple(row for row in ANY if row.by is not self)
+        with _lock:
+            ANY = tuple(row for row in ANY if row.by is not self)
 
     def __enter__(self) -> Self:
         return self
@@ -60,7 +63,8 @@ def register(wires: Iterable[Wire]) -> Registration:
     global ANY  # noqa: PLW0603 - see above
     registration = Registration()
     rows = [_checked(wire, registration) for wire in wires]
-    ANY = (*rows, *ANY)
+    with _lock:
+        ANY = (*rows, *ANY)
     return registration
 
 

@@ -157,7 +157,9 @@ def test_a_request_that_could_not_be_read_is_counted_by_its_length_and_a_warning
     ("name", "usage"), [("read", Usage(2, 0, quality=Quality.PARTIAL)), ("head", Usage(9, 4))], ids=["read", "head"]
 )
 def test_an_answer_that_could_not_be_read_counts_as_far_as_it_was(name: str, usage: Usage) -> None:
-    with providers.register([replace(WIRE, **{name: fails})]):
+    failing: dict[str, Any] = {name: fails}
+
+    with providers.register([replace(WIRE, **failing)]):
         asked = providers.ask(REQUEST)
         assert asked is not None
         with pytest.warns(RuntimeWarning, match=f"{name} of the protocol 'acme_talk' raised KeyError"):

@@ -89,7 +89,7 @@ def test_an_image_from_gemini_is_counted() -> None:
 
     found = answered(GEMINI, {"candidates": [{"content": {"parts": parts}}]})
 
-    assert (found.counts, found.usage.quality) == ((("media", 1),), Quality.UNKNOWN)
+    assert (found.counts, found.usage.quality) == ((("images", 1),), Quality.UNKNOWN)
 
 
 @pytest.mark.parametrize(
@@ -301,6 +301,17 @@ def test_a_recording_is_bounded_by_its_bytes(size: int, bound: int) -> None:
     prompt.recording(size)
 
     assert prompt.bound == bound
+
+
+# Gateways
+
+
+def test_a_gateway_tells_who_served_the_call() -> None:
+    headers = (*JSON, ("x-litellm-model-group", "main"), ("x-litellm-model-group", "other"))
+
+    found = answered(COHERE, {"id": "c"}, headers)
+
+    assert (found.gateway_group, found.gateway_model) == ("main", None)
 
 
 # Batches
