@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import threading
 from dataclasses import dataclass, field
@@ -12,12 +11,16 @@ from typing import Any, Self
 
 @dataclass
 class Reply:
-    """One answer. `pieces` are sent as chunks; None among them waits for `release`; `breaks` ends without an end."""
+    """One answer. `pieces` are sent as chunks; None among them waits for `release`; `breaks` ends without an end.
+
+    With `awaits_leaving` the answer stays open until the client hangs up; `ModelLoopback.left` is set then.
+    """
 
     status: int = 200
     pieces: list[bytes | None] = field(default_factory=list)
     headers: dict[str, str] = field(default_factory=dict)
     breaks: bool = False
+    awaits_leaving: bool = False
 
     @classmethod
     def json(cls, value: Any, status: int = 200, **headers: str) -> Reply:
@@ -25,7 +28,7 @@ class Reply:
         return cls(status, [json.dumps(value).encode()], {"content-type": "application/json", **named})
 
     @classmethod
-    def events(cls, *events: Any, breaks: bool = False, **headers: str) -> Reply:
+    def events(cls, *events: Any, breaks: bool = False, awaits_leaving: bool = False, **headers: str) -> Reply:
         """Server-sent events; a text stands as it is, None waits."""
         pieces: list[bytes | None] = []
         for event in events:
@@ -35,7 +38,7 @@ class Reply:
                 data = event if isinstance(event, str) else json.dumps(event)
                 pieces.append(f"data: {data}\n\n".encode())
         named = {name.replace("_", "-"): text for name, text in headers.items()}
-        return cls(200, pieces, {"content-type": "text/event-stream", **named}, breaks)
+        return cls(200, pieces, {"content-type": "text/event-stream", **named}, breaks, awaits_leaving)
 
 
 class ModelLoopback:
@@ -45,6 +48,7 @@ class ModelLoopback:
         self.replies: list[Reply] = []
         self.got: list[tuple[str, dict[str, str], Any]] = []
         """Path, headers and body of each request."""
+        self.left = threading.Event()
         self._go = threading.Event()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
         self._server.daemon_threads = True
@@ -91,19 +95,33 @@ class _Handler(BaseHTTPRequestHandler):
         loopback: ModelLoopback = self.server.loopback  # type: ignore[attr-defined]
         loopback.got.append((self.path, {name.lower(): value for name, value in self.headers.items()}, body))
         reply = loopback.next()
-        with contextlib.suppress(OSError):
-            self.send_response(reply.status)
-            for name, value in reply.headers.items():
-                self.send_header(name, value)
-            self.send_header("transfer-encoding", "chunked")
-            self.end_headers()
-            for piece in reply.pieces:
-                if piece is None:
-                    self.wfile.flush()
-                    loopback._go.wait(20)
-                else:
-                    self.wfile.write(f"{len(piece):x}\r\n".encode() + piece + b"\r\n")
-            if reply.breaks:
-                self.close_connection = True
+        try:
+            self._send(reply, loopback)
+        except OSError as error:  # whoever asked is gone, perhaps between two pieces
+            if isinstance(error, ConnectionError):
+                loopback.left.set()
+
+    def _send(self, reply: Reply, loopback: ModelLoopback) -> None:
+        self.send_response(reply.status)
+        for name, value in reply.headers.items():
+            self.send_header(name, value)
+        self.send_header("transfer-encoding", "chunked")
+        self.end_headers()
+        for piece in reply.pieces:
+            if piece is None:
+                self.wfile.flush()
+                loopback._go.wait(20)
             else:
-                self.wfile.write(b"0\r\n\r\n")
+                self.wfile.write(f"{len(piece):x}\r\n".encode() + piece + b"\r\n")
+        if reply.awaits_leaving:
+            self._wait_until_left(loopback)
+        elif reply.breaks:
+            self.close_connection = True
+        else:
+            self.wfile.write(b"0\r\n\r\n")
+
+    def _wait_until_left(self, loopback: ModelLoopback) -> None:
+        self.close_connection = True
+        self.connection.settimeout(20)
+        if self.connection.recv(1) == b"":
+            loopback.left.set()

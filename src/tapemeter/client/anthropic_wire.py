@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from tapemeter.client.wire import cannot
+from tapemeter.client.wire import cannot, key_of
 from tapemeter.providers.values import each, fields
 
 if TYPE_CHECKING:
@@ -41,8 +42,8 @@ class AnthropicMessages:
 
     def headers(self, endpoint: Endpoint) -> dict[str, str]:
         """Return the headers: the version, and the key."""
-        key = {} if not endpoint.api_key else {"x-api-key": endpoint.api_key.reveal()}
-        return {"anthropic-version": _VERSION, **key}
+        key = key_of(endpoint)
+        return {"anthropic-version": _VERSION, **({"x-api-key": key} if key else {})}
 
     def body(self, request: ModelRequest, endpoint: Endpoint, *, stream: bool) -> dict[str, Any]:
         """Return the body; ProviderError for what the protocol has no words for."""
@@ -57,7 +58,7 @@ class AnthropicMessages:
             "system": "\n\n".join(system) or None,
             "temperature": request.temperature,
             "stop_sequences": list(request.stop) or None,
-            "tools": [_tool(tool) for tool in request.tools] or None,
+            "tools": [_tool(tool, request.model) for tool in request.tools] or None,
             "tool_choice": _choice(request),
             "output_config": _format(request),
             "stream": stream or None,
@@ -79,6 +80,7 @@ class AnthropicMessages:
     def follow(self, event: Mapping[str, Any], said: Said) -> str:
         """Take in one event of a stream."""
         index = event.get("index")
+        index = index if isinstance(index, int) else None
         match event.get("type"):
             case "content_block_start":
                 return self._begin(index, fields(event.get("content_block")), said)
@@ -116,6 +118,8 @@ def _turns(request: ModelRequest) -> list[dict[str, Any]]:
             continue
         role = "assistant" if message["role"] == "assistant" else "user"
         blocks = _blocks(message, request.model)
+        if not blocks:
+            continue  # a turn that says nothing is refused
         if turns and turns[-1]["role"] == role:
             turns[-1]["content"] += blocks
         else:
@@ -126,14 +130,31 @@ def _turns(request: ModelRequest) -> list[dict[str, Any]]:
 def _blocks(message: Mapping[str, Any], model: str) -> list[dict[str, Any]]:
     content = message.get("content")
     if message["role"] == "tool":
-        return [{"type": "tool_result", "tool_use_id": message.get("tool_call_id"), "content": _text(content)}]
+        is_text = isinstance(content, str) or all(fields(part).get("type") == "text" for part in each(content))
+        told = _text(content) if is_text else [_block(fields(part), model) for part in each(content)]
+        return [{"type": "tool_result", "tool_use_id": message.get("tool_call_id"), "content": told}]
     parts = [{"type": "text", "text": content}] if isinstance(content, str) else each(content)
-    blocks = [_block(fields(part), model) for part in parts if part != {"type": "text", "text": ""}]
+    blocks = [_block(fields(part), model) for part in parts if not _is_blank(fields(part))]
     for given in each(message.get("tool_calls")):
         call, function = fields(given), fields(fields(given).get("function"))
-        arguments = json.loads(function.get("arguments") or "{}")
-        blocks.append({"type": "tool_use", "id": call.get("id"), "name": function.get("name"), "input": arguments})
+        made = {"type": "tool_use", "id": call.get("id"), "name": function.get("name")}
+        blocks.append({**made, "input": _input(function.get("arguments"), model)})
     return blocks
+
+
+def _is_blank(part: Mapping[str, Any]) -> bool:
+    return part.get("type") == "text" and not part.get("text")
+
+
+def _input(arguments: Any, model: str) -> Any:
+    """Return the arguments of a call as an object, which this protocol has in the place of their text."""
+    value = arguments
+    if isinstance(arguments, str) or arguments is None:
+        with suppress(ValueError, RecursionError):
+            value = json.loads(arguments or "{}")
+    if isinstance(value, dict):
+        return value
+    raise cannot("the arguments of a tool call in the messages are no JSON object, which Anthropic's are", model)
 
 
 def _block(part: Mapping[str, Any], model: str) -> dict[str, Any]:
@@ -154,8 +175,10 @@ def _text(content: Any) -> str:
     return "".join(text for part in each(content) if isinstance(text := fields(part).get("text"), str))
 
 
-def _tool(tool: Mapping[str, Any]) -> dict[str, Any]:
+def _tool(tool: Mapping[str, Any], model: str) -> dict[str, Any]:
     function = fields(tool.get("function"))
+    if not function:
+        raise cannot(f"tools of the type {tool.get('type')!r} are not translated for Anthropic; give functions", model)
     made = {"name": function.get("name"), "input_schema": function.get("parameters") or {"type": "object"}}
     description = function.get("description")
     return made if description is None else {**made, "description": description}

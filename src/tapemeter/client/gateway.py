@@ -7,6 +7,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from tapemeter.client.calls import Call
+from tapemeter.client.config import Wire
 from tapemeter.client.http import HttpProvider
 from tapemeter.client.result import GatewayFacts
 from tapemeter.errors import ProviderError, ProxyUnreachableError
@@ -54,7 +55,7 @@ class GatewayProvider(HttpProvider):
 
     def __init__(self, endpoint: Endpoint, *, timeouts: Timeouts, retries: Retries, transport: Any = None) -> None:
         self._origin = endpoint.base_url.rstrip("/").removesuffix("/v1")
-        asked = replace(endpoint, base_url=f"{self._origin}/v1")
+        asked = replace(endpoint, base_url=f"{self._origin}/v1", wire=Wire.OPENAI)
         super().__init__(asked, timeouts=timeouts, retries=retries, name="gateway", transport=transport)
 
     def call(self, request: ModelRequest, attempt: int, *, stream: bool) -> Call:
@@ -90,7 +91,7 @@ class GatewayProvider(HttpProvider):
         try:
             with httpx.Client(transport=self._transport, timeout=self.timeouts.connect) as client:
                 return _health(client.get(f"{self._origin}{_ALIVE}"), began)
-        except (httpx.HTTPError, OSError) as error:
+        except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
             return self._dead(error, began)
 
     async def ahealth(self) -> Health:
@@ -101,7 +102,7 @@ class GatewayProvider(HttpProvider):
         try:
             async with httpx.AsyncClient(transport=self._transport, timeout=self.timeouts.connect) as client:
                 return _health(await client.get(f"{self._origin}{_ALIVE}"), began)
-        except (httpx.HTTPError, OSError) as error:
+        except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
             return self._dead(error, began)
 
     def _dead(self, error: Exception, began: float) -> Health:

@@ -6,14 +6,14 @@ Both kinds of code share all rules, in `calls`; here is only how httpx is asked,
 from __future__ import annotations
 
 import threading
-from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
-from typing import TYPE_CHECKING, Any
+from contextlib import AsyncExitStack, ExitStack, aclosing, asynccontextmanager, contextmanager
+from typing import TYPE_CHECKING, Any, cast
 
 from tapemeter.client.calls import Call
 from tapemeter.client.retry import retrying
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncGenerator, AsyncIterator, Iterator
     from decimal import Decimal
 
     import httpx
@@ -24,11 +24,18 @@ if TYPE_CHECKING:
     from tapemeter.model import Headers
 
 
+_LEAST_WAIT = 0.001
+"""Seconds."""
+
+
 class HttpProvider:
     """Answers by asking a server. Safe for threads and tasks.
 
     A `transport` takes the place of httpx's own, for both kinds of code. Connections are kept for code that waits;
-    for code that awaits only between `__aenter__` and `aclose`, since they belong to one event loop.
+    for code that awaits only between `keep` and `aclose`, since they belong to one event loop.
+
+    Of the timeouts, all are exact for code that awaits. For code that waits they are looked at with every chunk, and a
+    silent server is noticed after the longest that may hold: while it streams, the longer of `first_chunk` and `idle`.
     """
 
     def __init__(
@@ -145,14 +152,14 @@ class HttpProvider:
         waits = request.extensions["timeout"] = {
             "connect": self.timeouts.connect,
             "pool": self.timeouts.connect,
-            "write": call.waits.for_headers[0],
-            "read": call.waits.for_headers[0],
+            "write": _waitable(call.waits.for_headers[0]),
+            "read": _waitable(call.waits.for_headers[0]),
         }
         with call.telling(httpx):
             response = client.send(request, stream=True)
             try:
                 call.begin(response.status_code, response.headers.raw)
-                waits["read"] = call.waits.for_any_chunk  # a blocking read is told once, for the whole body
+                waits["read"] = _waitable(call.waits.for_any_chunk)  # a blocking read is told once, for the whole body
                 if call.failed:
                     for chunk in response.iter_bytes():
                         call.take(chunk)
@@ -172,12 +179,12 @@ class HttpProvider:
                 response = await call.within(client.send(request, stream=True), call.waits.for_headers)
                 try:
                     call.begin(response.status_code, response.headers.raw)
-                    chunks = _each(call, response)
-                    if call.failed:
-                        async for chunk in chunks:
-                            call.take(chunk)
-                        raise call.error()
-                    yield chunks
+                    async with aclosing(_each(call, response)) as chunks:
+                        if call.failed:
+                            async for chunk in chunks:
+                                call.take(chunk)
+                            raise call.error()
+                        yield chunks
                 finally:
                     await response.aclose()
 
@@ -193,10 +200,15 @@ class HttpProvider:
         return {"transport": self._transport, "follow_redirects": False, "timeout": None}
 
 
-async def _each(call: Call, response: httpx.Response) -> AsyncIterator[bytes]:
-    chunks = response.aiter_bytes()
-    while True:
-        chunk = await call.within(anext(chunks, None), call.waits.for_chunk)
-        if chunk is None:
-            return
-        yield chunk
+def _waitable(seconds: float | None) -> float | None:
+    """Return a time for which a socket can wait: none of it, or less, would be an error of another kind."""
+    return None if seconds is None else max(seconds, _LEAST_WAIT)
+
+
+async def _each(call: Call, response: httpx.Response) -> AsyncGenerator[bytes]:
+    async with aclosing(cast("AsyncGenerator[bytes]", response.aiter_bytes())) as chunks:
+        while True:
+            chunk = await call.within(anext(chunks, None), call.waits.for_chunk)
+            if chunk is None:
+                return
+            yield chunk

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from tapemeter.client.calls import Call, advice
 from tapemeter.client.config import Wire
 from tapemeter.client.http import HttpProvider
+from tapemeter.client.quoting import quoted
 from tapemeter.client.retry import retry_after, retrying
 from tapemeter.errors import ProviderError, UsageError
 from tapemeter.providers.faults import fault
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from tapemeter.client.result import Answer, Delta
 
 _MISSING = "the litellm SDK is not installed; install it with: pip install 'pytest-tapemeter[litellm]'"
-_LONGEST_SAID = 300
 _KINDS = {"APIConnectionError": "connection", "Timeout": "timeout", "ContextWindowExceededError": "context_length"}
 
 
@@ -138,12 +138,10 @@ class LitellmProvider:
         kind = _KINDS.get(type(error).__name__)
         if kind is None:
             kind = fault(status, {"error": {"message": words}}) if isinstance(status, int) else "protocol"
-        key = self._endpoint.api_key
-        said = words.replace(key.reveal(), "***") if key else words
         headers = getattr(getattr(error, "response", None), "headers", None) or {}
         return ProviderError(
             f"{request.model} at {self._endpoint.base_url} through litellm: {type(error).__name__}: "
-            f"{said[:_LONGEST_SAID]}; {advice(kind, self._endpoint)}",
+            f"{quoted(words, self._endpoint.api_key)}; {advice(kind, self._endpoint)}",
             kind=kind,
             provider=self.name,
             model=request.model,

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from tapemeter.client.wire import key_of
 from tapemeter.providers.values import each, fields
 
 if TYPE_CHECKING:
@@ -27,7 +29,8 @@ class OpenAIChat:
 
     def headers(self, endpoint: Endpoint) -> dict[str, str]:
         """Return the headers, the key as a bearer's."""
-        return {} if not endpoint.api_key else {"authorization": f"Bearer {endpoint.api_key.reveal()}"}
+        key = key_of(endpoint)
+        return {"authorization": f"Bearer {key}"} if key else {}
 
     def body(self, request: ModelRequest, endpoint: Endpoint, *, stream: bool) -> dict[str, Any]:
         """Return the body; a stream is asked for its usage, too."""
@@ -58,8 +61,9 @@ class OpenAIChat:
     def follow(self, event: Mapping[str, Any], said: Said) -> str:
         """Take in one event of a stream: what it says of the first choice."""
         texts = []
-        for choice in map(fields, each(event.get("choices"))):
-            if choice.get("index", 0) == 0:
+        for position, choice in enumerate(map(fields, each(event.get("choices")))):
+            index = choice.get("index")
+            if (index if isinstance(index, int) else position) == 0:
                 self._hear(choice, "delta", said)
                 texts.append(_text(fields(choice.get("delta"))))
         return "".join(texts)
@@ -71,10 +75,22 @@ class OpenAIChat:
         for position, given in enumerate(each(fields(choice.get(part)).get("tool_calls"))):
             call = fields(given)
             function = fields(call.get("function"))
-            parts = said.tool(call.get("index", position), call.get("id"), function.get("name"))
+            parts = said.tool(_place(call, position, said), call.get("id"), function.get("name"))
             arguments = function.get("arguments")
             if isinstance(arguments, str):
                 parts.append(arguments)
+            elif arguments is not None:  # some servers give the value in the place of its text
+                parts.append(json.dumps(arguments, ensure_ascii=False))
+
+
+def _place(call: Mapping[str, Any], position: int, said: Said) -> Any:
+    """Return what tells a tool call from the others; without index and id it goes on with the last one."""
+    index, identity = call.get("index"), call.get("id")
+    if isinstance(index, int):
+        return index
+    if isinstance(identity, str) and identity:
+        return identity
+    return next(reversed(said.tools), position) if position == 0 else position
 
 
 def _text(message: Mapping[str, Any]) -> str:

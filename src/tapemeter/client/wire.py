@@ -98,6 +98,9 @@ class Reading:
         if not isinstance(value, dict):
             raise ValueError("it is no JSON object")  # noqa: TRY004 - a fault of the server, not of a caller
         self._speaker.read(value, self._said)
+        said = self._said
+        if not (value.get("error") or said.finish or said.tools or any(said.texts)):
+            raise ValueError("it says nothing")
 
     def answer(self, response: Response, *, url: str, attempts: int) -> tuple[Answer, str | None, Decimal | None]:
         """Return the answer, the kind of error that came in its place or in its midst, and a gateway's figure."""
@@ -138,6 +141,15 @@ def speaker(endpoint: Endpoint) -> Speaker:
     from tapemeter.client.openai_wire import OpenAIChat  # noqa: PLC0415
 
     return OpenAIChat()
+
+
+def key_of(endpoint: Endpoint) -> str:
+    """Return the key as a header can carry it, empty where there is none; ProviderError, without it, where none can."""
+    key = endpoint.api_key.reveal() if endpoint.api_key else ""
+    if all("!" <= char <= "~" for char in key):
+        return key
+    what = f"the key in {endpoint.key_name} has a space, a line break or a letter beyond ASCII; copy it again"
+    raise ProviderError(what, kind="auth", provider="real", attempts=0)
 
 
 def cannot(what: str, model: str) -> ProviderError:

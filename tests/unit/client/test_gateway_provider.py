@@ -9,7 +9,7 @@ import anyio
 import pytest
 
 from model_loopback import ModelLoopback, Reply
-from tapemeter.client.config import Endpoint, Retries, Timeouts
+from tapemeter.client.config import Endpoint, Retries, Timeouts, Wire
 from tapemeter.client.gateway import GatewayProvider
 from tapemeter.client.request import ModelRequest, messages_from
 from tapemeter.errors import ProviderError
@@ -85,6 +85,21 @@ def test_its_address_is_its_own(models: ModelLoopback, suffix: str) -> None:
     made.complete(ASKED)
     assert made.health()
     assert [path for path, _, _ in models.got] == ["/v1/chat/completions", "/health/liveliness"]
+
+
+def test_it_is_spoken_to_in_its_own_protocol(models: ModelLoopback) -> None:
+    models.reply(Reply.json(ANSWER))
+    once = Retries(attempts=1, first_wait=0, longest_wait=0)
+    MADE.append(GatewayProvider(Endpoint(models.url, Wire.ANTHROPIC), timeouts=Timeouts(total=10), retries=once))
+    assert MADE[-1].complete(ASKED).content == "hi"
+    assert models.got[0][0] == "/v1/chat/completions"
+
+
+@pytest.mark.parametrize("address", ["http://[::1", "http://127.0.0.1:x", f"http://{'a' * 70}.example", "nonsense", ""])
+def test_the_health_of_what_is_no_address_is_bad(address: str) -> None:
+    made = provider(address)
+    assert [made.health().ok, anyio.run(made.ahealth).ok] == [False, False]
+    assert "does not answer" in made.health().problem
 
 
 @pytest.mark.parametrize(

@@ -44,6 +44,11 @@ def anthropic(*, stream: bool = False, **options: Any) -> dict[str, Any]:
     return AnthropicMessages().body(request, ANTHROPIC, stream=stream)
 
 
+def called(arguments: Any) -> dict[str, Any]:
+    call = {"id": "t1", "type": "function", "function": {"name": "look_up", "arguments": arguments}}
+    return {"role": "assistant", "content": None, "tool_calls": [call]}
+
+
 def test_a_plain_question_is_nothing_more() -> None:
     assert openai() == {"model": "m", "messages": [{"role": "user", "content": "hello"}]}
     assert anthropic() == {
@@ -142,12 +147,53 @@ def test_a_schema_for_the_answer_is_translated() -> None:
         ({"response_format": {"type": "json_object"}}, "response_format 'json_object'"),
         ({"tool_choice": "sometimes"}, "tool_choice 'sometimes'"),
         ({"prompt": [{"role": "user", "content": [{"type": "input_audio"}]}]}, "type 'input_audio'"),
+        ({"prompt": [{"role": "tool", "content": [{"type": "input_audio"}]}]}, "type 'input_audio'"),
+        ({"tools": ({"type": "web_search"},)}, "tools of the type 'web_search'"),
+        *(({"prompt": [called(arguments)]}, "no JSON object") for arguments in ("{half", "[1]", 7, "[" * 100_000)),
     ],
 )
 def test_what_a_protocol_cannot_say_is_an_error_before_anything_is_sent(options: dict[str, Any], words: str) -> None:
     with pytest.raises(ProviderError, match=words) as caught:
         anthropic(**options)
     assert (caught.value.kind, caught.value.attempts) == ("invalid_request", 0)
+
+
+@pytest.mark.parametrize(("arguments", "value"), [(None, {}), ("", {}), ('{"a": 1}', {"a": 1}), ({"a": 1}, {"a": 1})])
+def test_arguments_become_an_object(arguments: Any, value: dict[str, int]) -> None:
+    [turn] = anthropic(prompt=[called(arguments)])["messages"]
+    assert turn["content"] == [{"type": "tool_use", "id": "t1", "name": "look_up", "input": value}]
+
+
+def test_results_of_tools_keep_their_images_and_stay_a_text_without() -> None:
+    image = {"type": "image_url", "image_url": {"url": "https://a.example/x.png"}}
+    texts = [{"type": "text", "text": "one "}, {"type": "text", "text": "two"}]
+    made = [
+        anthropic(prompt=[{"role": "tool", "tool_call_id": "t1", "content": content}])["messages"][0]["content"][0]
+        for content in (texts, [texts[0], image], None)
+    ]
+    assert [each["content"] for each in made] == [
+        "one two",
+        [
+            {"type": "text", "text": "one "},
+            {"type": "image", "source": {"type": "url", "url": "https://a.example/x.png"}},
+        ],
+        "",
+    ]
+
+
+def test_turns_that_say_nothing_are_left_out() -> None:
+    silent = {"role": "assistant", "content": ""}
+    body = anthropic(prompt=[{"role": "user", "content": "one"}, silent, {"role": "user", "content": "two"}])
+    assert body["messages"] == [{"role": "user", "content": [{"type": "text", "text": t} for t in ("one", "two")]}]
+
+
+@pytest.mark.parametrize("speaker", [OpenAIChat(), AnthropicMessages()])
+@pytest.mark.parametrize("key", ["schlüssel", "sk-abc\n", "sk abc", "sk-\x00"])
+def test_a_key_that_no_header_carries_is_an_error_that_does_not_show_it(speaker: Any, key: str) -> None:
+    with pytest.raises(ProviderError, match="the key in MY_KEY has a space") as caught:
+        speaker.headers(Endpoint("http://127.0.0.1/v1", api_key=Secret(key), key_name="MY_KEY"))
+    assert (caught.value.kind, caught.value.__context__) == ("auth", None)
+    assert key not in str(caught.value)
 
 
 def test_keys_go_where_each_protocol_has_them() -> None:
