@@ -241,6 +241,12 @@ def test_an_error_has_its_kind_and_no_key(
     assert len(str(error)) < 700
 
 
+def test_a_provider_shows_its_address_and_no_key(kind: Kind) -> None:
+    made = kind.make("http://127.0.0.1:1", timeouts=PATIENT, retries=ONCE)
+    assert repr(made).startswith(f"<{made.name} at http://127.0.0.1:1")
+    assert KEY not in f"{made!r} {made.endpoint!r}"
+
+
 def test_a_redirect_is_not_followed(kind: Kind, ask: Asked, models: ModelLoopback) -> None:
     models.reply(Reply(307, [], {"location": "http://127.0.0.1:1/elsewhere"}))
     with closing(provider(kind, models)) as made, pytest.raises(ProviderError, match="leads elsewhere") as caught:

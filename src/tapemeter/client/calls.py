@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import json
-import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
+from tapemeter.client.quoting import LONGEST, quoted
 from tapemeter.client.retry import retry_after
 from tapemeter.client.waits import Waits
-from tapemeter.client.wire import Reading, speaker
+from tapemeter.client.wire import Reading, cannot, speaker
 from tapemeter.errors import ProviderError
 from tapemeter.model import Chunk, Ending, Headers, Request, Response, header, without_headers
 from tapemeter.providers.faults import fault
 from tapemeter.providers.sse import Events
-from tapemeter.providers.values import fields
+from tapemeter.providers.values import fields, parse
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Iterable, Iterator
@@ -30,12 +30,13 @@ if TYPE_CHECKING:
 
 LARGEST = 64 * 1024 * 1024
 """Bytes of an answer; a longer one is an error."""
+_LOOKED_AT = 10_000
+"""Bytes of an error that is no JSON which are looked at."""
 _FAILED = 400
 _OK = 200
 _REDIRECTED = 300
-_LONGEST_SAID = 300
-"""Characters of a server's own words in a message."""
-_BLANK = re.compile(r"\s+")
+_SHORT = 8
+"""Characters of a key that may as well stand in a message by chance, as "1" does in "401"."""
 _ADVICE = {
     "auth": "check the key in {key}, and what it may be used for",
     "budget": "raise the limit, or top up the account",
@@ -49,13 +50,15 @@ _ADVICE = {
     "protocol": "check that the address is that of the API, and which protocol it speaks (LLM_WIRE)",
     "rate_limit": "ask less often, or another model",
     "server_error": "ask again later, or another model",
-    "timeout": "give it more time (LLM_TIMEOUT_TOTAL), or ask for a shorter answer",
+    "timeout": "give it more time ({limit}), or ask for a shorter answer",
 }
 
 
-def advice(kind: str, endpoint: Endpoint) -> str:
-    """Return what to do about an error of a kind."""
-    return _ADVICE[kind].format(key=endpoint.key_name)
+def advice(kind: str, endpoint: Endpoint, limit: str = "total") -> str:
+    """Return what to do about an error of a kind; `limit` is the timeout that has passed."""
+    if limit == "connect":
+        kind = "connection"
+    return _ADVICE[kind].format(key=endpoint.key_name, limit=f"LLM_TIMEOUT_{limit.upper()}")
 
 
 class Call:
@@ -65,7 +68,7 @@ class Call:
         self._provider, self._model, self._attempt, self._stream = provider, request.model, attempt, stream
         endpoint, wire = provider.endpoint, speaker(provider.endpoint)
         self.url = f"{endpoint.base_url.rstrip('/')}{wire.path()}"
-        self.body = json.dumps(wire.body(request, endpoint, stream=stream), ensure_ascii=False).encode()
+        self.body = _encoded(wire.body(request, endpoint, stream=stream), request.model)
         accept = "text/event-stream" if stream else "application/json"
         again = {"x-stainless-retry-count": str(attempt - 1)} if attempt > 1 else {}
         self.headers = {"content-type": "application/json", "accept": accept, **wire.headers(endpoint), **again}
@@ -91,7 +94,7 @@ class Call:
         """Take in a chunk of the body, without content coding; return the pieces of text that it brings."""
         late = self.waits.heard()
         if late is not None:
-            raise self.fail("timeout", self.waits.message(late))
+            raise self.late(late)
         self._size += len(chunk)
         if self._size > LARGEST:
             raise self.fail("protocol", f"the answer is longer than {LARGEST:,} bytes")
@@ -133,12 +136,16 @@ class Call:
         """Return the kind of an error."""
         return fault(status, value)
 
-    def fail(self, kind: str, what: str, *, wait: float | None = None) -> ProviderError:
+    def late(self, limit: str) -> ProviderError:
+        """Return the error for a timeout that has passed."""
+        return self.fail("timeout", self.waits.message(limit), limit=limit)
+
+    def fail(self, kind: str, what: str, *, wait: float | None = None, limit: str = "total") -> ProviderError:
         """Return the error for what went wrong, with what to do; no key is in it."""
         endpoint = self._provider.endpoint
         asked = f"{self._model} at {urlsplit(self.url).netloc}{urlsplit(self.url).path}"
         return ProviderError(
-            self._hidden(f"{asked}: {what}; {advice(kind, endpoint)}"),
+            self._hidden(f"{asked}: {what}; {advice(kind, endpoint, limit)}"),
             kind=kind,
             provider=self._provider.name,
             model=self._model,
@@ -150,7 +157,7 @@ class Call:
 
     def unreachable(self, error: Exception) -> ProviderError:
         """Return the error for a server that does not answer."""
-        return self.fail("connection", f"no connection ({type(error).__name__}: {str(error)[:_LONGEST_SAID]})")
+        return self.fail("connection", f"no connection ({type(error).__name__}: {str(error)[:LONGEST]})")
 
     @contextmanager
     def telling(self, httpx: ModuleType) -> Iterator[None]:
@@ -158,10 +165,10 @@ class Call:
         try:
             yield
         except httpx.ConnectTimeout:
-            raise self.fail("timeout", self.waits.message("connect")) from None
+            raise self.late("connect") from None
         except httpx.TimeoutException:
             _, limit = self.waits.for_chunk if self.status else self.waits.for_headers
-            raise self.fail("timeout", self.waits.message(limit)) from None
+            raise self.late(limit) from None
         except (httpx.ConnectError, httpx.UnsupportedProtocol) as error:
             raise self.unreachable(error) from None
         except httpx.DecodingError:
@@ -178,7 +185,7 @@ class Call:
         seconds, limit = wait
         with anyio.move_on_after(None if seconds is None else max(0.0, seconds)):
             return await work
-        raise self.fail("timeout", self.waits.message(limit))
+        raise self.late(limit)
 
     def _provider_facts(self, answer: Answer, gateway_usd: Any) -> Answer:
         return self._provider.facts(answer, self.response_headers, gateway_usd)
@@ -193,12 +200,11 @@ class Call:
 
     def _error_value(self) -> Any:
         body = b"".join(self._chunks)
-        for text in (body, *Events().feed(body + b"\n\n")):
-            try:
-                return json.loads(text)
-            except (ValueError, RecursionError):
-                continue
-        return None
+        value = parse(body)
+        if value is not None or body[:1] in {b"{", b"["}:
+            return value
+        values = [parse(event) for event in Events().feed(body + b"\n\n")]
+        return next((value for value in values if fields(value).get("error")), values[0] if values else None)
 
     def _words(self) -> str:
         """Return what the server says of an error, in short; empty where it says nothing."""
@@ -207,14 +213,18 @@ class Call:
         said = error if isinstance(error, str) else fields(error).get("message")
         if not isinstance(said, str):
             body = b"".join(self._chunks)
-            said = (
-                ""
-                if value is not None or b"<" in body[:_LONGEST_SAID]
-                else body[:_LONGEST_SAID].decode(errors="replace")
-            )
-        short = _BLANK.sub(" ", said).strip()
-        return f": {short[:_LONGEST_SAID]}" if short else ""
+            said = "" if value is not None or b"<" in body[:LONGEST] else body[:_LOOKED_AT].decode(errors="replace")
+        short = quoted(said, self._provider.endpoint.api_key)
+        return f": {short}" if short else ""
 
     def _hidden(self, text: str) -> str:
         key = self._provider.endpoint.api_key
-        return text.replace(key.reveal(), "***") if key else text
+        return text.replace(key.reveal(), "***") if key and len(key.reveal()) >= _SHORT else text
+
+
+def _encoded(body: dict[str, Any], model: str) -> bytes:
+    try:
+        return json.dumps(body, ensure_ascii=False, allow_nan=False).encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        what = "half a surrogate pair" if isinstance(error, UnicodeError) else "what JSON has no words for"
+        raise cannot(f"the request holds {what}; send texts, numbers, lists and mappings of them", model) from None

@@ -123,11 +123,18 @@ class _GatewayCall(Call):
             return "not_found"
         return super().kind_of(status, value)
 
+    def late(self, limit: str) -> ProviderError:
+        """Return the error for a timeout; a gateway that lets nobody in is one that does not answer."""
+        plain = super().late(limit)
+        return self._unreachable(plain, self.waits.message(limit)) if limit == "connect" else plain
+
     def unreachable(self, error: Exception) -> ProviderError:
         """Return the error for a gateway that does not answer."""
-        plain = super().unreachable(error)
+        return self._unreachable(super().unreachable(error), type(error).__name__)
+
+    def _unreachable(self, plain: ProviderError, why: str) -> ProxyUnreachableError:
         origin = self.url.partition("/v1/")[0]
-        message = f"the gateway at {origin} does not answer ({type(error).__name__}); {_REMEDY}"
+        message = f"the gateway at {origin} does not answer ({why}); {_REMEDY}"
         told = {name: value for name, value in vars(plain).items() if name != "args"}
         return ProxyUnreachableError(message, **told)
 
