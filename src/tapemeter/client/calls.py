@@ -53,12 +53,19 @@ _ADVICE = {
     "timeout": "give it more time ({limit}), or ask for a shorter answer",
 }
 
+_VARIABLES = {
+    "connect": "LLM_TIMEOUT_CONNECT",
+    "first_chunk": "LLM_TIMEOUT_FIRST_CHUNK",
+    "idle": "LLM_TIMEOUT_IDLE",
+    "total": "LLM_TIMEOUT_TOTAL",
+}
+
 
 def advice(kind: str, endpoint: Endpoint, limit: str = "total") -> str:
     """Return what to do about an error of a kind; `limit` is the timeout that has passed."""
     if limit == "connect":
         kind = "connection"
-    return _ADVICE[kind].format(key=endpoint.key_name, limit=f"LLM_TIMEOUT_{limit.upper()}")
+    return _ADVICE[kind].format(key=endpoint.key_name, limit=_VARIABLES[limit])
 
 
 class Call:
