@@ -15,6 +15,7 @@ Plain functions: an adapter, sync or async, is a few lines around them.
 from __future__ import annotations
 
 import itertools
+import re
 import shlex
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -55,6 +56,8 @@ _order = itertools.count()
 _own_ports: set[int] = set()
 """Ports on loopback at which we take requests ourselves."""
 _TAIL = 512
+_AMAZONS_ATTEMPT = re.compile(r"attempt=(\d{1,4})\b")
+"""In the header `amz-sdk-request`, counted from 1."""
 
 
 @dataclass(eq=False)
@@ -117,9 +120,10 @@ def own(port: int) -> Callable[[], None]:
     return lambda: _own_ports.discard(port)
 
 
-def begin(owner: Owner, request: Request) -> Call | None:
+def begin(owner: Owner, request: Request, *, attempt: int = 0) -> Call | None:
     """Decide on a call that `claim` gave to an owner; None where the body shows that it is no call for us.
 
+    `attempt` is how often the client tried the same before, where it knows more than the request's headers say.
     Raises CassetteMiss where replay has no answer, BudgetStopped where a limit does not hold. Nothing has left by
     then.
     """
@@ -128,7 +132,7 @@ def begin(owner: Owner, request: Request) -> Call | None:
         return None
     redactor = owner.house.redactor
     secrets = redactor.secrets_of(request)
-    attempt = _attempt(request.headers)
+    attempt = attempt or _attempt(request.headers)
     redacted = redactor.request(replace(request, headers=volatile.of_request(request.headers)))
     call = Call(owner, redacted, secrets, attempt=attempt, since_entered=owner.job.clock.since_entered())
     cassette = owner.cassette
@@ -382,6 +386,9 @@ def _is_ours(head: Request, owner: Owner) -> bool:
 
 def _attempt(headers: Headers) -> int:
     count = header(headers, "x-stainless-retry-count") or "0"
+    nth = _AMAZONS_ATTEMPT.match(header(headers, "amz-sdk-request") or "")
+    if nth is not None:
+        return max(0, int(nth[1]) - 1)
     return int(count) if count.isdecimal() else 0
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tapemeter.intercept import threads
+from tapemeter.intercept.http_client import HttpClientAdapter
 from tapemeter.intercept.httpcore import HttpcoreAdapter, TransportCheck
 from tapemeter.intercept.imports import ImportWatch
 from tapemeter.intercept.tls import TlsAdapter
+from tapemeter.intercept.urllib3 import Urllib3Adapter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,6 +22,8 @@ ADAPTERS: tuple[Adapter, ...] = (
     HttpcoreAdapter("httpcore2"),
     TransportCheck("httpx", "httpcore"),
     TransportCheck("httpx2", "httpcore2"),
+    HttpClientAdapter(),
+    Urllib3Adapter(),
     TlsAdapter("httpx._transports.default"),
     TlsAdapter("httpx2._transports.default"),
 )

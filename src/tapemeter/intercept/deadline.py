@@ -1,13 +1,14 @@
 """Cuts a call that a budget's deadline falls into, wherever its client waits: for a connection, a header, a chunk.
 
-A blocking client waits in the sockets of httpcore's backend, where every timeout passes by: it is shortened to what
-is left. An async one is cancelled, by a scope around each step. Name resolution is the one wait that cannot be cut.
+A blocking client waits in a socket: its timeout is shortened to what is left, in httpcore's backend where every timeout
+passes by, elsewhere on the socket itself. An async client is cancelled, by a scope around each step. Name resolution is
+the one wait that cannot be cut.
 """
 
 from __future__ import annotations
 
 import threading
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -60,6 +61,23 @@ def waiting(call: Call) -> Iterator[None]:
         yield
     finally:
         _due.at = before
+
+
+@contextmanager
+def limited(call: Call, waits: Any) -> Iterator[None]:
+    """Have a socket, or any other object with its `settimeout` and `gettimeout`, do the same within the block."""
+    patience = exchange.patience(call)
+    if patience is None or waits is None:
+        yield
+        return
+    before = waits.gettimeout()
+    left = max(_SHORTEST, patience)
+    waits.settimeout(left if before is None else min(before, left))
+    try:
+        yield
+    finally:
+        with suppress(OSError):  # it may be closed
+            waits.settimeout(before)
 
 
 def scope(call: Call) -> AbstractContextManager[Any]:

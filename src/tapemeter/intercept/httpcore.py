@@ -10,25 +10,21 @@ from __future__ import annotations
 import importlib
 import inspect
 import time
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from tapemeter import exchange
-from tapemeter.errors import BudgetStopped, InterceptionError, PartialRecording
+from tapemeter.errors import BudgetStopped
 from tapemeter.intercept import deadline
-from tapemeter.intercept.adapter import Hook, sending
+from tapemeter.intercept.adapter import GRACE, Hook, missed, raise_ending, reading, sending
 from tapemeter.model import Ending, Request, Response
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+    from contextlib import AbstractContextManager
     from types import ModuleType
 
     from tapemeter.exchange import Call
     from tapemeter.owner import Owner
-
-
-_GRACE = 5.0
-"""Seconds beyond the recorded time for which a cancelled stream waits to be cancelled again."""
 
 
 class HttpcoreAdapter:
@@ -60,16 +56,16 @@ class HttpcoreAdapter:
         ):
             send = getattr(getattr(module, pool, None), method, None)
             if send is None or list(inspect.signature(send).parameters) != ["self", "request"]:
-                raise _missed(module, f"{pool}.{method}(request) is gone or takes other arguments")
+                raise missed(module, f"{pool}.{method}(request) is gone or takes other arguments")
             for name in subclasses:
                 # Without the optional socksio the SOCKS classes are stand-ins that cannot send.
                 if getattr(getattr(module, name, None), method, send) is not send:
-                    raise _missed(module, f"{name}.{method} sends past {pool}.{method}")
+                    raise missed(module, f"{name}.{method} sends past {pool}.{method}")
         backend = importlib.import_module(f"{self.module}._backends.sync")
         for name, method in deadline.WAITS:
             wait = getattr(getattr(backend, name, None), method, None)
             if wait is None or "timeout" not in inspect.signature(wait).parameters:
-                raise _missed(module, f"{name}.{method}(timeout=…) is gone, so a deadline could not cut it")
+                raise missed(module, f"{name}.{method}(timeout=…) is gone, so a deadline could not cut it")
 
 
 class TransportCheck:
@@ -84,16 +80,8 @@ class TransportCheck:
         for name, pool in (("HTTPTransport", "ConnectionPool"), ("AsyncHTTPTransport", "AsyncConnectionPool")):
             transport = getattr(module, name)(verify=False)
             if not isinstance(getattr(transport, "_pool", None), getattr(core, pool)):
-                raise _missed(module, f"{name} no longer sends through {self._core}.{pool}")
+                raise missed(module, f"{name} no longer sends through {self._core}.{pool}")
         return lambda: None
-
-
-def _missed(module: ModuleType, what: str) -> InterceptionError:
-    version = getattr(module, "__version__", "of unknown version")
-    return InterceptionError(
-        f"{module.__name__} {version} cannot be intercepted, its calls would be missed: {what}; "
-        "install a version that this tapemeter knows, or a newer tapemeter"
-    )
 
 
 def _sync(module: ModuleType, send: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
@@ -199,28 +187,8 @@ class _Played:
 
     def _check_ending(self) -> None:
         """Do what happened at the end of the recorded body, if that was no proper end."""
-        raise_ending(self._module, self._replay)
-
-
-def raise_ending(module: ModuleType, replay: Response) -> None:
-    """Raise what the recorded body ended with, if it did not end well."""
-    match replay.ending:
-        case Ending.TIMEOUT:
-            raise module.ReadTimeout("the recorded stream timed out here")
-        case Ending.BROKEN:
-            raise module.RemoteProtocolError("the recorded connection broke here")
-        case Ending.CUT:
-            raise PartialRecording(
-                f"the recording ends here, after {len(replay.chunks)} chunks: a budget cut the stream when it was "
-                "made, and lets it go on now; record the test again with --record-cassettes=all"
-            )
-        case Ending.ABANDONED | Ending.CANCELLED:
-            raise PartialRecording(
-                f"the recording ends here, after {len(replay.chunks)} chunks: the caller stopped reading when it was "
-                "made, and reads on now; record the test again with --record-cassettes=all"
-            )
-        case _:
-            return
+        timeout, broken = self._module.ReadTimeout, self._module.RemoteProtocolError
+        raise_ending(self._replay, timeout=timeout, broken=broken)
 
 
 class _SyncPlayed(_Played):
@@ -249,37 +217,15 @@ class _AsyncPlayed(_Played):
             import anyio  # noqa: PLC0415 - as above
 
             # Whoever was cancelled here is about to be again; without end waits only who changed since.
-            await anyio.sleep(max(0.0, started + self._replay.total - time.perf_counter()) + _GRACE)
+            await anyio.sleep(max(0.0, started + self._replay.total - time.perf_counter()) + GRACE)
         self._check_ending()
 
     async def aclose(self) -> None:
         """Nothing is held open."""
 
 
-@contextmanager
-def _noting_failure(module: ModuleType, call: Call) -> Iterator[None]:
-    """Finish the call with what went wrong while its body was read."""
-    try:
-        try:
-            yield
-        except (module.TimeoutException, module.NetworkError):
-            exchange.expire(call)
-            raise
-    except BudgetStopped:
-        exchange.finish(call, Ending.CUT)
-        raise
-    except module.TimeoutException:
-        exchange.finish(call, Ending.TIMEOUT)
-        raise
-    except (module.NetworkError, module.ProtocolError):
-        exchange.finish(call, Ending.BROKEN)
-        raise
-    except (GeneratorExit, Exception):
-        exchange.finish(call, Ending.ABANDONED)
-        raise
-    except BaseException:
-        exchange.finish(call, Ending.CANCELLED)
-        raise
+def _reading(module: ModuleType, call: Call) -> AbstractContextManager[None]:
+    return reading(call, timeouts=(module.TimeoutException,), breaks=(module.NetworkError, module.ProtocolError))
 
 
 class _SyncTee:
@@ -290,7 +236,7 @@ class _SyncTee:
 
     def __iter__(self) -> Iterator[bytes]:
         try:
-            with _noting_failure(self._module, self._call):
+            with _reading(self._module, self._call):
                 chunks = iter(self._stream)
                 while (data := self._next(chunks)) is not None:
                     exchange.feed(self._call, data)
@@ -321,7 +267,7 @@ class _AsyncTee:
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         try:
-            with _noting_failure(self._module, self._call):
+            with _reading(self._module, self._call):
                 chunks = aiter(self._stream)
                 while (data := await self._next(chunks)) is not None:
                     exchange.feed(self._call, data)
