@@ -48,6 +48,7 @@ class ModelLoopback:
         self.replies: list[Reply] = []
         self.got: list[tuple[str, dict[str, str], Any]] = []
         """Path, headers and body of each request."""
+        self.connections = 0
         self.left = threading.Event()
         self._go = threading.Event()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
@@ -81,6 +82,10 @@ class ModelLoopback:
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+
+    def setup(self) -> None:
+        super().setup()
+        self.server.loopback.connections += 1  # type: ignore[attr-defined]
 
     def log_message(self, *_: object) -> None:
         pass

@@ -71,7 +71,9 @@ def advice(kind: str, endpoint: Endpoint, limit: str = "total") -> str:
 class Call:
     """One exchange, from its request to its answer or its error; `attempt` counts from 1."""
 
-    def __init__(self, provider: HttpProvider, request: ModelRequest, attempt: int, *, stream: bool) -> None:
+    def __init__(
+        self, provider: HttpProvider, request: ModelRequest, attempt: int, *, stream: bool, began: float | None = None
+    ) -> None:
         self._provider, self._model, self._attempt, self._stream = provider, request.model, attempt, stream
         endpoint, wire = provider.endpoint, speaker(provider.endpoint)
         self.url = f"{endpoint.base_url.rstrip('/')}{wire.path()}"
@@ -79,7 +81,7 @@ class Call:
         accept = "text/event-stream" if stream else "application/json"
         again = {"x-stainless-retry-count": str(attempt - 1)} if attempt > 1 else {}
         self.headers = {"content-type": "application/json", "accept": accept, **wire.headers(endpoint), **again}
-        self.waits = Waits(provider.timeouts, streams=stream)
+        self.waits = Waits(provider.timeouts, streams=stream, began=began)
         sent = tuple((name, value) for name, value in self.headers.items() if name == "content-type")
         self._reading = Reading(wire, Request("POST", self.url, sent, self.body))
         self._chunks: list[bytes] = []

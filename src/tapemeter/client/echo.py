@@ -52,6 +52,9 @@ class EchoProvider:
         for piece in self.stream(request):
             yield piece
 
+    def keep(self) -> None:
+        """Nothing is held open."""
+
     def close(self) -> None:
         """Nothing is held open."""
 

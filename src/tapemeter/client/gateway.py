@@ -58,9 +58,9 @@ class GatewayProvider(HttpProvider):
         asked = replace(endpoint, base_url=f"{self._origin}/v1", wire=Wire.OPENAI)
         super().__init__(asked, timeouts=timeouts, retries=retries, name="gateway", transport=transport)
 
-    def call(self, request: ModelRequest, attempt: int, *, stream: bool) -> Call:
+    def call(self, request: ModelRequest, attempt: int, *, stream: bool, began: float) -> Call:
         """Return one exchange for a request."""
-        return _GatewayCall(self, request, attempt, stream=stream)
+        return _GatewayCall(self, request, attempt, stream=stream, began=began)
 
     def facts(self, answer: Answer, headers: Headers, gateway_usd: Decimal | None) -> Answer:
         """Return an answer with what the gateway says of it; what is absent is unknown."""

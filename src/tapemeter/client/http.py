@@ -10,7 +10,7 @@ from contextlib import AsyncExitStack, ExitStack, aclosing, asynccontextmanager,
 from typing import TYPE_CHECKING, Any, cast
 
 from tapemeter.client.calls import Call
-from tapemeter.client.retry import retrying
+from tapemeter.client.retry import Tries
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Iterator
@@ -45,6 +45,7 @@ class HttpProvider:
         self._name, self._transport = name, transport
         self._client: httpx.Client | None = None
         self._async_client: httpx.AsyncClient | None = None
+        self._keeper = 0
         self._lock = threading.Lock()
 
     def __repr__(self) -> str:
@@ -55,9 +56,9 @@ class HttpProvider:
         """What results call it."""
         return self._name
 
-    def call(self, request: ModelRequest, attempt: int, *, stream: bool) -> Call:
-        """Return one exchange for a request, the `attempt`th at it, from 1."""
-        return Call(self, request, attempt, stream=stream)
+    def call(self, request: ModelRequest, attempt: int, *, stream: bool, began: float) -> Call:
+        """Return one exchange for a request, the `attempt`th at it, from 1; the first `began` then."""
+        return Call(self, request, attempt, stream=stream, began=began)
 
     def facts(self, answer: Answer, headers: Headers, gateway_usd: Decimal | None) -> Answer:
         """Return an answer with what the server's headers say of it."""
@@ -66,9 +67,10 @@ class HttpProvider:
 
     def complete(self, request: ModelRequest) -> Answer:
         """Return the answer; ProviderError where there is none."""
-        for again in retrying(self.retries):
+        tries = Tries(self.retries, self.timeouts.total)
+        for again in tries:
             with again:
-                call = self.call(request, again.num, stream=False)
+                call = self.call(request, again.num, stream=False, began=tries.began)
                 with self._sent(call) as chunks:
                     for chunk in chunks:
                         call.take(chunk)
@@ -77,9 +79,10 @@ class HttpProvider:
 
     async def acomplete(self, request: ModelRequest) -> Answer:
         """Return the answer; ProviderError where there is none."""
-        async for again in retrying(self.retries):
+        tries = Tries(self.retries, self.timeouts.total)
+        async for again in tries:
             with again:
-                call = self.call(request, again.num, stream=False)
+                call = self.call(request, again.num, stream=False, began=tries.began)
                 async with self._asent(call) as chunks:
                     async for chunk in chunks:
                         call.take(chunk)
@@ -118,25 +121,28 @@ class HttpProvider:
             await client.aclose()
 
     def keep(self) -> None:
-        """Keep connections of async code open, until `aclose`."""
+        """Keep connections of this thread's async code open, until `aclose`."""
         if self._async_client is None:
             import httpx  # noqa: PLC0415 - where it is imported first, it is intercepted
 
             self._async_client = httpx.AsyncClient(**self._settings())
+            self._keeper = threading.get_ident()
 
     def _opened(self, request: ModelRequest, stack: ExitStack) -> tuple[Call, Iterator[bytes]]:
         """Return a stream that has begun to be answered; it is tried again until then, and never after."""
-        for again in retrying(self.retries):
+        tries = Tries(self.retries, self.timeouts.total)
+        for again in tries:
             with again:
-                call = self.call(request, again.num, stream=True)
+                call = self.call(request, again.num, stream=True, began=tries.began)
                 return call, stack.enter_context(self._sent(call))
         raise AssertionError
 
     async def _aopened(self, request: ModelRequest, stack: AsyncExitStack) -> tuple[Call, AsyncIterator[bytes]]:
         """Return a stream that has begun to be answered, as `_opened` does."""
-        async for again in retrying(self.retries):
+        tries = Tries(self.retries, self.timeouts.total)
+        async for again in tries:
             with again:
-                call = self.call(request, again.num, stream=True)
+                call = self.call(request, again.num, stream=True, began=tries.began)
                 return call, await stack.enter_async_context(self._asent(call))
         raise AssertionError
 
@@ -190,7 +196,7 @@ class HttpProvider:
 
     @asynccontextmanager
     async def _asking(self, httpx: Any) -> AsyncIterator[httpx.AsyncClient]:
-        if self._async_client is not None:
+        if self._async_client is not None and self._keeper == threading.get_ident():
             yield self._async_client
         else:
             async with httpx.AsyncClient(**self._settings()) as client:

@@ -17,7 +17,7 @@ from tapemeter.client.calls import Call, advice
 from tapemeter.client.config import Wire
 from tapemeter.client.http import HttpProvider
 from tapemeter.client.quoting import quoted
-from tapemeter.client.retry import retry_after, retrying
+from tapemeter.client.retry import Tries, retry_after
 from tapemeter.errors import ProviderError, UsageError
 from tapemeter.providers.faults import fault
 
@@ -54,18 +54,20 @@ class LitellmProvider:
 
     def complete(self, request: ModelRequest) -> Answer:
         """Return the answer; ProviderError where there is none."""
-        for again in retrying(self._retries):
+        tries = Tries(self._retries, self._timeouts.total)
+        for again in tries:
             with again:
-                call = self._call(request, again.num, stream=False)
+                call = self._call(request, again.num, stream=False, began=tries.began)
                 with self._telling(request, again.num):
                     return self._whole(call, self._sdk.completion(**self._arguments(call, request)))
         raise AssertionError
 
     async def acomplete(self, request: ModelRequest) -> Answer:
         """Return the answer; ProviderError where there is none."""
-        async for again in retrying(self._retries):
+        tries = Tries(self._retries, self._timeouts.total)
+        async for again in tries:
             with again:
-                call = self._call(request, again.num, stream=False)
+                call = self._call(request, again.num, stream=False, began=tries.began)
                 with self._telling(request, again.num):
                     return self._whole(call, await self._sdk.acompletion(**self._arguments(call, request)))
         raise AssertionError
@@ -89,14 +91,17 @@ class LitellmProvider:
                     yield piece
         yield self._answer(call)
 
+    def keep(self) -> None:
+        """Do nothing: connections are the SDK's."""
+
     def close(self) -> None:
         """Do nothing: connections are the SDK's."""
 
     async def aclose(self) -> None:
         """Do nothing: connections are the SDK's."""
 
-    def _call(self, request: ModelRequest, attempt: int, *, stream: bool) -> Call:
-        return Call(self._reader, request, attempt, stream=stream)
+    def _call(self, request: ModelRequest, attempt: int, *, stream: bool, began: float | None = None) -> Call:
+        return Call(self._reader, request, attempt, stream=stream, began=began)
 
     def _arguments(self, call: Call, request: ModelRequest) -> dict[str, Any]:
         body = json.loads(call.body)

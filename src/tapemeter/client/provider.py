@@ -35,6 +35,9 @@ class ModelProvider(Protocol):
     def astream(self, request: ModelRequest) -> AsyncIterator[Delta | Answer]:
         """Yield the answer piece by piece, then as a whole."""
 
+    def keep(self) -> None:
+        """Keep connections of this thread's async code open, until `aclose`."""
+
     def close(self) -> None:
         """Let go of connections."""
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from time import perf_counter
 from typing import TYPE_CHECKING
 
 from tapemeter import owner as owners
@@ -16,6 +17,9 @@ from tapemeter.cassette.mode import Mode
 from tapemeter.errors import ProviderError
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+    import stamina
     from stamina._core import _RetryContextIterator
 
     from tapemeter.client.config import Retries
@@ -25,18 +29,34 @@ _WORTH_ANOTHER = frozenset({"connection", "overloaded", "rate_limit", "server_er
 _LONGEST_SAID = 7 * 86_400.0
 
 
-def retrying(retries: Retries) -> _RetryContextIterator:
-    """Return the tries of one call, to be looped over with `for` or `async for`; each is a context."""
-    import stamina  # noqa: PLC0415 - only programs that call models
+class Tries:
+    """The tries of one call, to be looped over with `for` or `async for`; each is a context.
 
-    return stamina.retry_context(
-        on=lambda error: _wait(error, retries),
-        attempts=retries.attempts,
-        timeout=None,
-        wait_initial=retries.first_wait,
-        wait_max=retries.longest_wait,
-        wait_jitter=retries.first_wait,
-    )
+    None begins after `total` seconds, where that is given.
+    """
+
+    def __init__(self, retries: Retries, total: float | None) -> None:
+        self._retries, self._total = retries, total
+        self.began = perf_counter()
+
+    def __iter__(self) -> Iterator[stamina.Attempt]:
+        return iter(self._context())
+
+    def __aiter__(self) -> AsyncIterator[stamina.Attempt]:
+        return aiter(self._context())
+
+    def _context(self) -> _RetryContextIterator:
+        import stamina  # noqa: PLC0415 - only programs that call models
+
+        retries = self._retries
+        return stamina.retry_context(
+            on=lambda error: _wait(error, retries),
+            attempts=retries.attempts,
+            timeout=self._total,
+            wait_initial=retries.first_wait,
+            wait_max=retries.longest_wait,
+            wait_jitter=retries.first_wait,
+        )
 
 
 def retry_after(value: str | None) -> float | None:

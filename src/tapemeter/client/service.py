@@ -65,6 +65,7 @@ class LlmService:
         self.aliases = AliasRegistry.from_config(self._ways.config)
         self.costs = CostTracker(_prices(self._ways.config) if prices is None else prices)
         self._left: list[Ways] = []
+        self._kept = False
 
     def __repr__(self) -> str:
         return f"<LlmService {self.config.provider}>"
@@ -118,6 +119,8 @@ class LlmService:
         read = config if isinstance(config, ProviderConfig) else config_loader.load(os.environ, config=config)
         ways = Ways(read, self._provider)
         self.aliases.reload(ways.config)
+        if self._kept:
+            ways.keep()
         self._left.append(self._ways)
         self._ways = ways
 
@@ -140,11 +143,14 @@ class LlmService:
         self.close()
 
     async def __aenter__(self) -> Self:
+        self._kept = True
+        self._ways.keep()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._kept = False
         await self.aclose()
 
     def _begin(self, prompt: Prompt, alias: str | None, task: str | None, options: CallOptions) -> _Asking:

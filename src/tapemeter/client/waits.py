@@ -10,14 +10,17 @@ if TYPE_CHECKING:
 
 
 class Waits:
-    """The waits of one call, from when it is made. `streams` says that its chunks mean something to the program.
+    """The waits of one try at a call, from when it is made. `streams`: its chunks mean something to the program.
+
+    `total` holds from when the call `began`, other tries before this one included; by default it is the first.
 
     An answer that comes whole has no first chunk before it is done, so that only `idle` and `total` hold for it.
     """
 
-    def __init__(self, timeouts: Timeouts, *, streams: bool) -> None:
+    def __init__(self, timeouts: Timeouts, *, streams: bool, began: float | None = None) -> None:
         self._timeouts, self._streams = timeouts, streams
-        self._began = self._heard = perf_counter()
+        self._made = self._heard = perf_counter()
+        self._began = self._made if began is None else began
         self._chunks = 0
 
     @property
@@ -53,7 +56,7 @@ class Waits:
 
     def _shortest(self, own: tuple[str, float | None]) -> tuple[float | None, str]:
         name, seconds = own
-        since = self._began if name == "first_chunk" else self._heard
+        since = self._made if name == "first_chunk" else self._heard
         left, total = self._left(seconds, since), self._left(self._timeouts.total, self._began)
         if left is None or (total is not None and total < left):
             return total, "total"

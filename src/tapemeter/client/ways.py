@@ -36,6 +36,7 @@ class Ways:
         self._providers: dict[Endpoint | None, ModelProvider] = {}
         self._breakers: dict[str, CircuitBreaker] = {}
         self._lock = threading.Lock()
+        self._keeping = False
 
     def targets(self, names: Names, group: str, *, fallback: bool) -> list[Target]:
         """Return who is asked for a group, and with `fallback` who after that."""
@@ -53,7 +54,16 @@ class Ways:
             known = self._providers.get(endpoint)
             if known is None:
                 known = self._providers[endpoint] = self._made(endpoint)
+                if self._keeping:
+                    known.keep()
             return known
+
+    def keep(self) -> None:
+        """Keep connections of this thread's async code open, until `aclose`."""
+        with self._lock:
+            self._keeping = True
+            for provider in self._providers.values():
+                provider.keep()
 
     def close(self) -> None:
         """Let go of all connections."""

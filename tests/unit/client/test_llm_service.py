@@ -205,6 +205,25 @@ def test_async_streams_and_services_are_contexts(models: ModelLoopback) -> None:
     assert (texts, result.content, again.content, text) == (["all"], "all", "all", "all")
 
 
+def test_async_calls_share_a_connection_while_their_service_is_a_context(models: ModelLoopback) -> None:
+    async def use() -> tuple[int, int]:
+        alone = LlmService(config(models.url))
+        await alone.acomplete("a")
+        await alone.acomplete("b")
+        before = models.connections
+        async with LlmService(config(models.url)) as kept:
+            await kept.acomplete("a")
+            kept.reload(config(models.url, fallbacks=()))
+            await kept.acomplete("b")
+            await kept.acomplete("c")
+            elsewhere = await asyncio.to_thread(asyncio.run, kept.acomplete("d"))
+        assert elsewhere.content == "hello"
+        return before, models.connections - before
+
+    # Of the context's, one is for each configuration, and one for the loop of another thread.
+    assert asyncio.run(use()) == (2, 3)
+
+
 def test_an_option_that_is_none_is_refused(models: ModelLoopback) -> None:
     with LlmService(config(models.url)) as llm, pytest.raises(UsageError, match=r"max_tokens.*max_output_tokens"):
         llm.complete("hello", max_tokens=3)  # type: ignore[call-arg]

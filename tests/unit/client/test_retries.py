@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tapemeter.client.config import Retries, Timeouts
-from tapemeter.client.retry import retry_after, retrying
+from tapemeter.client.retry import Tries, retry_after
 from tapemeter.client.waits import Waits
 from tapemeter.errors import ProviderError
 
@@ -23,7 +23,7 @@ def tries(failure: BaseException, attempts: int = 3) -> int:
     made = []
 
     def call() -> None:
-        for attempt in retrying(Retries(attempts=attempts, first_wait=0.0, longest_wait=0.0)):
+        for attempt in Tries(Retries(attempts=attempts, first_wait=0.0, longest_wait=0.0), None):
             with attempt:
                 made.append(attempt.num)
                 raise failure
@@ -53,6 +53,29 @@ def test_what_has_been_shown_in_part_is_not_asked_for_again() -> None:
 
 def test_a_wait_that_is_too_long_is_not_begun() -> None:
     assert tries(error(retry_after=1.0)) == 1
+
+
+def test_no_try_begins_after_the_whole_time_of_a_call() -> None:
+    made = []
+
+    def call() -> None:
+        for attempt in Tries(Retries(attempts=3, first_wait=0.0, longest_wait=0.0), 1e-9):
+            with attempt:
+                made.append(attempt.num)
+                raise error("rate_limit")
+
+    with pytest.raises(ProviderError):
+        call()
+    assert made == [1]
+
+
+def test_the_whole_time_of_a_call_goes_on_over_its_tries() -> None:
+    tries = Tries(Retries(), 60.0)
+    later = Waits(Timeouts(total=60.0), streams=False, began=tries.began - 61.0)
+    seconds, limit = later.for_headers
+    assert limit == "total"
+    assert seconds is not None
+    assert seconds < 0
 
 
 def test_other_errors_pass_at_once() -> None:
