@@ -18,17 +18,17 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from dataclasses import dataclass, field
+from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from tapemeter import yaml_reader
-from tapemeter.cassette import yaml_writer
+from tapemeter.cassette import yaml_writer, yaml_written
 from tapemeter.cassette.mapping import from_mapping, to_mapping
 from tapemeter.errors import CassetteFormatError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from tapemeter.cassette.model import Interaction
 
@@ -46,20 +46,33 @@ _FORMAT_WITHIN = 4096
 _END_LINE = re.compile(r'end: \{interactions: ([0-9]{1,9}), sha256: "([0-9a-f]{64})"\}\n?')
 _CONFLICT = re.compile(r"^(?:<{7}|={7}|>{7}|\|{7})(?:[ \r]|$)", re.MULTILINE)
 _KEY = "- key: "
+_BLOCK = re.compile(r"\n- key: ([^\n]*)")
 
 
-@dataclass(frozen=True, eq=False)
 class Entry:
     """One interaction of a file, parsed and checked when it is first asked for.
 
-    `line` is where it begins and `text` its lines. `key` is the stored one, None where the file was edited,
-    since the request may no longer be what the key was made of; the interaction's own key is then empty.
+    `key` is the stored one, None where the file was edited, since the request may no longer be what the key was made
+    of; the interaction's own key is then empty.
     """
 
-    path: str
-    line: int
-    text: str = field(repr=False)
-    key: str | None
+    def __init__(self, path: str, file: str, start: int, stop: int, key: str | None) -> None:
+        self.path = path
+        self.key = key
+        self._file, self._start, self._stop = file, start, stop
+
+    def __repr__(self) -> str:
+        return f"<Entry {self.path}:{self.line} {self.key or 'edited'}>"
+
+    @property
+    def text(self) -> str:
+        """Its lines in the file."""
+        return self._file[self._start : self._stop]
+
+    @property
+    def line(self) -> int:
+        """The line of the file on which it begins, from 1."""
+        return self._file.count("\n", 0, self._start) + 1
 
     @property
     def edited(self) -> bool:
@@ -69,6 +82,10 @@ class Entry:
     @cached_property
     def interaction(self) -> Interaction:
         """The interaction; CassetteFormatError where the block is not one."""
+        with suppress(ValueError, IndexError, RecursionError, CassetteFormatError):
+            (item,) = yaml_written.load(self.text)
+            return from_mapping(item, edited=False, place=(0,), lines={})
+        # It is not as we write it; a reader of all of YAML finds out what that means, and where it is wrong.
         lines: dict[yaml_reader.Place, int] = {}
         try:
             item = _only(yaml_reader.load(self.text, first_line=self.line, lines=lines), lines)
@@ -100,7 +117,7 @@ def load(text: str, path: str) -> tuple[Entry, ...]:
     if mark and _digest(text) == mark[2]:
         entries = _split(text, start, path)
         if entries is not None:
-            _check_count(int(mark[1]), len(entries), path, text.count("\n", 0, start) + 1)
+            _check_count(int(mark[1]), len(entries), path, lambda: text.count("\n", 0, start) + 1)
             return entries
     return _load_edited(text, start, path)
 
@@ -140,17 +157,13 @@ def _split(text: str, end: int, path: str) -> tuple[Entry, ...] | None:
         return ()
     if not text.startswith(f"{_HEAD}\n{_KEY}"):
         return None
-    entries: list[Entry] = []
-    start, line = len(_HEAD) + 1, _HEAD.count("\n") + 2
-    while start < end:
-        stop = text.find("\n" + _KEY, start, end) + 1 or end
-        block = text[start:stop]
-        key = _stored_key(block)
-        if not key:
-            return None
-        entries.append(Entry(path, line, block, key))
-        start, line = stop, line + block.count("\n")
-    return tuple(entries)
+    heads = list(_BLOCK.finditer(text, len(_HEAD), end))
+    starts = [head.start() + 1 for head in heads]
+    keys = [_stored_key(head[1]) for head in heads]
+    if not all(keys):
+        return None
+    stops = [*starts[1:], end]
+    return tuple(Entry(path, text, *block) for block in zip(starts, stops, keys, strict=True))
 
 
 def _only(items: list[Any], lines: dict[yaml_reader.Place, int]) -> Any:
@@ -159,13 +172,12 @@ def _only(items: list[Any], lines: dict[yaml_reader.Place, int]) -> Any:
     return items[0]
 
 
-def _stored_key(block: str) -> str | None:
-    """Return the key in the first line of a block, None where it is not one."""
-    key = block[len(_KEY) : block.find("\n")]
-    if not key.startswith('"'):
-        return key
+def _stored_key(written: str) -> str | None:
+    """Return the key that is written so, None where it is none."""
+    if not written.startswith('"'):
+        return written
     try:
-        return str(json.loads(key))
+        return str(json.loads(written))
     except ValueError:
         return None
 
@@ -189,7 +201,7 @@ def _load_edited(text: str, start: int, path: str) -> tuple[Entry, ...]:
         count = _count(document, lines)
     except (CassetteFormatError, yaml_reader.YamlError) as error:
         raise _fault(error.problem, path, error.line) from None
-    _check_count(count, len(interactions), path, lines["end",])
+    _check_count(count, len(interactions), path, lambda: lines["end",])
     return _edited_entries(interactions, text, path, lines)
 
 
@@ -224,24 +236,26 @@ def _count(document: dict[str, Any], lines: dict[yaml_reader.Place, int]) -> int
 def _edited_entries(
     interactions: list[Interaction], text: str, path: str, lines: dict[yaml_reader.Place, int]
 ) -> tuple[Entry, ...]:
-    source = text.splitlines(keepends=True)
-    starts = [lines["interactions", index] for index in range(len(interactions))]
-    stops = [*starts[1:], lines["end",]]
+    offsets = [0]
+    for line in text.splitlines(keepends=True):
+        offsets.append(offsets[-1] + len(line))
+    starts = [offsets[lines["interactions", index] - 1] for index in range(len(interactions))]
+    stops = [*starts[1:], offsets[lines["end",] - 1]]
     entries = []
     for interaction, start, stop in zip(interactions, starts, stops, strict=False):
-        entry = Entry(path, start, "".join(source[start - 1 : stop - 1]), None)
+        entry = Entry(path, text, start, stop, None)
         entry.__dict__["interaction"] = interaction  # where cached_property keeps what it has computed
         entries.append(entry)
     return tuple(entries)
 
 
-def _check_count(said: int, there: int, path: str, line: int) -> None:
+def _check_count(said: int, there: int, path: str, line: Callable[[], int]) -> None:
     if said != there:
         raise CassetteFormatError(
             f"the end mark says interactions: {said}, but the file has {there}; if that is what you want, "
             f"set interactions: {there} in the end mark, else {_REMEDY}",
             path=path,
-            line=line,
+            line=line(),
         )
 
 

@@ -9,7 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tapemeter import yaml_reader
-from tapemeter.cassette import yaml_writer
+from tapemeter.cassette import yaml_writer, yaml_written
 
 STRINGS = st.text(st.characters(exclude_categories=["Cs"]))
 TRICKY = st.text(st.sampled_from(list("ab01.:-#'\"\\ \t\n\r&*!|>%@`?{}[],=<~\x85\xa0\u2028\ufeff\ufffe\x00\x7f😀")))
@@ -53,6 +53,8 @@ def assert_read_alike(value: Any) -> None:
     assert repr(yaml.load(text, Loader=yaml.CSafeLoader)) == repr(value)
     assert repr(yaml.load(text, Loader=yaml.SafeLoader)) == repr(value)
     assert repr(yaml_reader.load(text)) == repr(value)
+    if value and isinstance(value, dict | list):
+        assert repr(yaml_written.load(text)) == repr(value)
 
 
 @settings(deadline=None)
@@ -193,3 +195,29 @@ def test_depth_is_bound_as_in_the_reader() -> None:
         yaml_writer.dump([value])
     with pytest.raises(ValueError, match="containers"):
         yaml_writer.dump(value, depth=1)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "a",
+        "a: 1",
+        "a: 1\n\n",
+        "a: 1\nb\n",
+        "a: [1]\n",
+        "a: {b: 1}\n",
+        'a: "b" # c\n',
+        'a: "b\n',
+        "a:\nb: 1\n",
+        "a: 1\n b: 2\n",
+        "a: |3\n   b\n",
+        "a: >\n  b\n",
+        "- a\nb: 1\n",
+        "a: 1x\n",
+        '"a" : 1\n',
+    ],
+)
+def test_what_the_writer_would_not_write_is_not_read_as_if_it_had(text: str) -> None:
+    with pytest.raises((ValueError, IndexError)):
+        yaml_written.load(text)
