@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -30,6 +31,13 @@ def without_headers(headers: Headers, names: Iterable[str]) -> Headers:
     return tuple(pair for pair in headers if pair[0] not in dropped)
 
 
+@lru_cache(maxsize=1024)  # a call asks some ten times, and the next call goes where this one went
+def _parts(url: str) -> tuple[str, str]:
+    """Return the host and the path of a URL."""
+    parts = urlsplit(url)
+    return parts.hostname or "", parts.path or "/"
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
     """One HTTP request as the program wanted it: absolute URL, whole body."""
@@ -42,7 +50,7 @@ class Request:
     @property
     def host(self) -> str:
         """The host name or address, lower case, without brackets; empty where the URL has none."""
-        return urlsplit(self.url).hostname or ""
+        return _parts(self.url)[0]
 
     @property
     def port(self) -> int:
@@ -53,7 +61,7 @@ class Request:
     @property
     def path(self) -> str:
         """The path as sent, still percent-encoded; `/` where the URL has none."""
-        return urlsplit(self.url).path or "/"
+        return _parts(self.url)[1]
 
     @property
     def content_type(self) -> str:

@@ -119,11 +119,7 @@ def natural(dimension: Dimension, units: int) -> int | float | Decimal:
 
 def plain(dimension: Dimension, units: int) -> int | float | str:
     """Return an amount as JSON keeps it: money as text, seconds as a number, all else as an integer."""
+    if dimension not in _SCALE:
+        return units
     amount = from_units(dimension, units)
-    match unit(dimension):
-        case Unit.MONEY:
-            return text_of(amount)
-        case Unit.SECONDS:
-            return float(amount)
-        case _:
-            return units
+    return text_of(amount) if dimension is Dimension.COST_USD else float(amount)

@@ -16,25 +16,19 @@ if TYPE_CHECKING:
 class Slot:
     """A scope, for every call or those of one model or alias, with the limits that hold there.
 
-    `counted` are kept in a ledger, `timed` are read from a clock.
+    `counted` are kept in a ledger, `timed` are read from a clock; `limits` are both, in the order in which they are
+    reported.
     """
 
     scope: Scope
     selector: str = ""
     counted: Mapping[Dimension, Limit] = field(default_factory=dict)
     timed: Mapping[Dimension, Limit] = field(default_factory=dict)
+    limits: tuple[Limit, ...] = ()
 
     def account(self, name: str) -> str:
         """Return the ledger's account of this slot, for a scope of that name."""
         return f"{name}|{self.selector}" if self.selector else name
-
-    @property
-    def limits(self) -> Iterator[Limit]:
-        """All limits, in the order in which they are reported."""
-        for dimension in Dimension:
-            limit = self.counted.get(dimension) or self.timed.get(dimension)
-            if limit is not None:
-                yield limit
 
 
 class Plan:
@@ -77,4 +71,5 @@ def _slot(scope: Scope, selector: str, limits: Iterable[Limit]) -> Slot:
         selector,
         {dimension: by_dimension[dimension] for dimension in COUNTED if dimension in by_dimension},
         {dimension: limit for dimension, limit in by_dimension.items() if dimension not in COUNTED},
+        tuple(by_dimension[dimension] for dimension in Dimension if dimension in by_dimension),
     )

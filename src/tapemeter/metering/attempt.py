@@ -85,6 +85,7 @@ class Attempt:
     digest: bytes
     """Of the request as the program made it: the same for a retry."""
     url: str
+    host: str
     shown_digest: str
     """Of the request as it is written, for the evidence."""
     source: str
@@ -123,10 +124,8 @@ class Attempt:
     @property
     def words(self) -> str:
         """The call as a message names it; it shows nothing of what was asked."""
-        from urllib.parse import urlsplit  # noqa: PLC0415 - only where a message is made
-
         what = f"{self.asked.operation} with {self.asked.model}" if self.asked.model else self.asked.operation
-        return f"call {self.record.number}, {what} at {urlsplit(self.url).hostname}"
+        return f"call {self.record.number}, {what} at {self.host}"
 
     def note_retryable(self) -> None:
         """Have the same request be another attempt at the call; a program that says what it means needs no guess."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
-from urllib.parse import urlsplit
 
 from tapemeter.budget.dimensions import plain, text_of
 from tapemeter.events.artifacts import NOTHING_KEPT
@@ -63,7 +62,7 @@ def call_event(attempt: Attempt, outcome: str, answer: Answer | None = None) -> 
         "group": attempt.group,
         "is_fallback": attempt.is_fallback,
         "fallback_reason": attempt.fallback_reason,
-        "server.address": urlsplit(attempt.url).hostname,
+        "server.address": attempt.host or None,
         "prompt_chars": asked.prompt_chars,
         "request_digest": attempt.shown_digest,
         "bound": {dimension.value: plain(dimension, amount) for dimension, amount in attempt.bound.items()},

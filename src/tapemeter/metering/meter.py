@@ -89,6 +89,7 @@ class Meter:
             asked=asked,
             digest=digest,
             url=shown.url,
+            host=shown.host,
             shown_digest=f"sha256:{_digest(shown).hex()}",
             source="replay" if caller.mode.plays else "record" if caller.mode.records else "live",
             model=model,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from tapemeter.providers import own
@@ -51,7 +52,7 @@ RULES = (
         path=r"/(chat/completions|completions|responses|embeddings|moderations"
         r"|images/(generations|edits|variations)|audio/(speech|transcriptions|translations))$",
     ),
-    _rule("openai", path=r"/v1/models(/[^/]+)?$"),
+    _rule("openai", path=r"/v1/models(/[^/]+(?<!:predict)(?<!:classify)(?<!:regress))?$"),
     _rule("openai", host=r"(^|\.)(openai\.com|openai\.azure\.com)$"),
 )
 """Tried in order."""
@@ -72,11 +73,19 @@ def claims(request: Request) -> str | None:
         found = own.find(host, path)
         if found is not None:
             return found[0].family
+    protocol = _by_rule(host, path)
+    if protocol is not None:
+        return protocol
+    if any(name == SDK_HEADER for name, _ in request.headers):
+        return "sdk"
+    return None
+
+
+@lru_cache(maxsize=1024)
+def _by_rule(host: str, path: str) -> str | None:
     for rule in RULES:
         if (rule.host is None or rule.host.search(host)) and (rule.path is None or rule.path.search(path)):
             return rule.protocol
-    if any(name == SDK_HEADER for name, _ in request.headers):
-        return "sdk"
     return None
 
 
