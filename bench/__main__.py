@@ -1,8 +1,9 @@
-"""Measure everything, print the table, and put it into docs/performance.md.
+"""Measure everything, print the tables, and put them with their pictures into docs/performance.md.
 
-    python -m bench [--quick] [--json FILE]
+    python -m bench [--quick] [--only WORD] [--json FILE] [--against FILE]
 
-`--quick` measures less often and writes nothing.
+`--quick` measures less often, leaves out what takes minutes, and writes nothing; so does `--only`, which measures the
+parts whose name has the word. `--json` keeps the results; `--against` compares with those that were kept.
 """
 
 from __future__ import annotations
@@ -18,32 +19,55 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench import in_process, ledger, sessions
+from bench import calls, cassettes, evidence, goals, guarding, ledger, memory, plots, proxying, sessions, streams
+from bench.timing import Row
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from bench.timing import Row
+    from collections.abc import Callable, Iterable, Iterator
 
 PAGE = Path(__file__).parent.parent / "docs" / "performance.md"
-BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
-PACKAGES = ("pytest", "httpx", "httpx2", "openai", "anthropic", "vcrpy", "pytest-recording", "pyyaml")
+PICTURES = PAGE.parent / "plots"
+RESULTS = Path(__file__).parent / "results.json"
+"""What the page shows, kept so that another commit can be compared with it."""
+BEGIN, END = "<!-- {}: begin -->", "<!-- {}: end -->"
+PACKAGES = (
+    *("pytest", "httpx", "httpx2", "requests", "aiohttp", "openai", "anthropic", "uvicorn"),
+    *("vcrpy", "pytest-recording", "cassetter", "pytest-socket", "pyyaml"),
+)
 
 
-def measure(*, quick: bool) -> list[Row]:
+def parts(*, quick: bool) -> dict[str, Callable[[Path], Iterator[Row]]]:
+    """Return what is measured, by name."""
+    tests = (200,) if quick else (200, 500, 1000, 2000)
+    events = (10_000,) if quick else (10_000, 100_000, 1_000_000)
+    return {
+        "clients": cassettes.making_clients,
+        "entering": cassettes.entering,
+        "calls": lambda folder: calls.by_size(folder, quick=quick),
+        "libraries": calls.by_library,
+        "loading": lambda folder: cassettes.loading(folder, quick=quick),
+        "streams": streams.first_chunks,
+        "ledger": lambda folder: ledger.bookings(folder, quick=quick),
+        "events": lambda folder: evidence.events(folder, evidence.sample(folder), quick=quick),
+        "report": lambda folder: evidence.reports(folder, evidence.sample(folder), events),
+        "start-up": lambda folder: sessions.start_up(folder, quick=quick),
+        "empty": lambda folder: sessions.empty_tests(folder, quick=quick),
+        "guard": guarding.opening_files,
+        "suites": lambda folder: sessions.model_calls(folder, tests),
+        "workers": lambda folder: sessions.by_workers(folder, tests[-1], (1, 2) if quick else (1, 2, 4)),
+        "memory": lambda folder: memory.many_cassettes(folder, (100,) if quick else (100, 1000, 10_000)),
+        "proxy": proxying.proxied_calls,
+    }
+
+
+def measure(*, quick: bool, only: str = "") -> list[Row]:
     """Return every row."""
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        return [
-            *in_process.making_clients(folder),
-            *in_process.entering(folder),
-            *in_process.replayed_calls(folder, quick=quick),
-            *in_process.loading(folder, quick=quick),
-            *ledger.bookings(folder, quick=quick),
-            *sessions.start_up(folder, quick=quick),
-            *sessions.empty_tests(folder, quick=quick),
-            *sessions.model_calls(folder, quick=quick),
-        ]
+    found: list[Row] = []
+    for name, part in parts(quick=quick).items():
+        if only in name:
+            with tempfile.TemporaryDirectory() as folder:
+                found += part(Path(folder))
+    return found
 
 
 def table(rows: Iterable[Row]) -> str:
@@ -52,12 +76,24 @@ def table(rows: Iterable[Row]) -> str:
     for group, members in groupby(rows, key=lambda row: row.group):
         found = list(members)
         base = next((row for row in found if row.who.startswith("floor")), found[0])
+        said = group
         for row in found:
-            spread = f"{row.low:,.3g} to {row.high:,.3g}"
-            lines.append(
-                f"| {group} | {row.who} | {row.median:,.3g} {row.unit} | {spread} | {row.median / base.median:.3g} |"
-            )
-            group = ""  # noqa: PLW2901 - said once
+            spread = f"{_short(row.low)} to {_short(row.high)}"
+            ratio = f"{row.median / base.median:.3g}" if row.unit == base.unit else ""
+            lines.append(f"| {said} | {row.who} | {_short(row.median)} {row.unit} | {spread} | {ratio} |")
+            said = ""
+    return "\n".join(lines)
+
+
+def compared(rows: Iterable[Row], before: Iterable[Row]) -> str:
+    """Return how rows have changed since they were kept, as Markdown."""
+    then = {(row.group, row.who): row for row in before}
+    lines = ["| what | who | before | now | ratio |", "|---|---|---:|---:|---:|"]
+    for row in rows:
+        old = then.get((row.group, row.who))
+        if old is not None:
+            was, now = f"{_short(old.median)} {old.unit}", f"{_short(row.median)} {row.unit}"
+            lines.append(f"| {row.group} | {row.who} | {was} | {now} | {row.median / old.median:.2f} |")
     return "\n".join(lines)
 
 
@@ -68,21 +104,50 @@ def machine() -> str:
     return f"Python {platform.python_version()}, {platform.machine()}, {cores} cores; {versions}."
 
 
+def publish(rows: list[Row]) -> None:
+    """Put tables and pictures into the page, and keep the results."""
+    RESULTS.write_text(_json(rows), encoding="utf-8")
+    pictures = "\n\n".join(
+        f"![{path.stem}: time against {path.stem}](plots/{path.name})" for path in plots.draw(rows, PICTURES)
+    )
+    text = PAGE.read_text(encoding="utf-8")
+    for name, found in (
+        ("measured", f"{machine()}\n\n{table(rows)}"),
+        ("goals", goals.table(rows)),
+        ("curves", pictures),
+    ):
+        begin, end = BEGIN.format(name), END.format(name)
+        before, _, rest = text.partition(begin)
+        text = f"{before}{begin}\n{found}\n{end}{rest.partition(end)[2]}"
+    PAGE.write_text(text, encoding="utf-8")
+
+
 def main() -> None:
     """Run as a command."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--json", type=Path)
+    parser.add_argument("--only", default="", metavar="WORD")
+    parser.add_argument("--json", type=Path, metavar="FILE")
+    parser.add_argument("--against", type=Path, metavar="FILE")
     options = parser.parse_args()
-    rows = measure(quick=options.quick)
-    text = f"{machine()}\n\n{table(rows)}"
-    print(text)
+    rows = measure(quick=options.quick, only=options.only)
+    print(f"{machine()}\n\n{table(rows)}\n\n{goals.table(rows)}")
+    if options.against:
+        before = [Row(**fields) for fields in json.loads(options.against.read_text(encoding="utf-8"))]
+        print(f"\n{compared(rows, before)}")
     if options.json:
-        options.json.write_text(json.dumps([asdict(row) for row in rows], indent=1), encoding="utf-8")
-    if not options.quick:
-        before, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
-        after = rest.partition(END)[2]
-        PAGE.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}", encoding="utf-8")
+        options.json.write_text(_json(rows), encoding="utf-8")
+    if not options.quick and not options.only:
+        publish(rows)
+
+
+def _short(value: float) -> str:
+    """Return a figure with three digits that count."""
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"  # noqa: PLR2004
+
+
+def _json(rows: Iterable[Row]) -> str:
+    return json.dumps([asdict(row) for row in rows], indent=1) + "\n"
 
 
 if __name__ == "__main__":

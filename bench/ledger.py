@@ -9,7 +9,7 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench.timing import Row, rounds
+from bench.timing import row
 from tapemeter.budget.dimensions import Dimension
 from tapemeter.budget.ledger import Account, Reservation
 from tapemeter.budget.memory_ledger import MemoryLedger
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from multiprocessing.synchronize import Barrier
 
+    from bench.timing import Row
     from tapemeter.budget.ledger import Ledger
 
 _PROCESSES = 8
@@ -53,8 +54,7 @@ def bookings(folder: Path, *, quick: bool) -> Iterator[Row]:
         ("reserve and settle", "tapemeter, in SQLite", in_a_file),
         ("reserve and settle", f"tapemeter, in SQLite, {_PROCESSES} processes at once", by_many),
     ):
-        median, low, high = rounds(work, 3)
-        yield Row(group, group, who, median * 1e6, low * 1e6, high * 1e6, "µs")
+        yield row(group, who, work, 3, "µs")
 
 
 def _booked(ledger: Ledger, name: str, times: int) -> list[float]:

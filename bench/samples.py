@@ -1,9 +1,11 @@
-"""The same recorded calls in the form of each tool: chat requests and answers of some 3.9 KB."""
+"""The same recorded calls in the form of each tool: chat requests and answers, some 2 KB each."""
 
 from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING, Any
+
+import yaml
 
 from tapemeter.cassette import format as cassette_format
 from tapemeter.cassette.match import Matcher
@@ -38,12 +40,12 @@ def answer(number: int) -> bytes:
     return json.dumps({**body, "choices": choices, "usage": usage}, separators=(",", ":")).encode()
 
 
-def ours(path: Path, count: int) -> Path:
+def ours(path: Path, count: int, url: str = URL) -> Path:
     """Write a cassette of ours."""
     matcher = Matcher()
     interactions = []
     for number in range(count):
-        request = Request("POST", URL, _HEADERS, sent(number))
+        request = Request("POST", url, _HEADERS, sent(number))
         response = Response(200, _HEADERS, (Chunk(0.5, answer(number)),), first_byte=0.4, total=0.5)
         interactions.append(Interaction(request, response, "2026-01-01T00:00:00Z", matcher.key(request)))
     path.write_text(cassette_format.dump(interactions), encoding="utf-8")
@@ -71,3 +73,33 @@ def vcr_mapping(count: int) -> dict[str, Any]:
             for number in range(count)
         ],
     }
+
+
+def vcr_tape(path: Path, count: int) -> Path:
+    """Write a tape of VCR.py."""
+    path.write_text(yaml.dump(vcr_mapping(count), Dumper=yaml.CSafeDumper), encoding="utf-8")
+    return path
+
+
+def cassetter_tape(path: Path, count: int) -> Path:
+    """Write a cassette of cassetter in YAML."""
+    interactions = [
+        {
+            "request": {
+                "method": "POST",
+                "uri": URL,
+                "headers": {"content-type": ["application/json"]},
+                "body": {"type": "json", "content": json.loads(sent(number))},
+            },
+            "response": {
+                "status": 200,
+                "headers": {"content-type": ["application/json"]},
+                "body": {"type": "json", "content": json.loads(answer(number))},
+            },
+            "recorded_at": "2026-01-01T00:00:00.000000+00:00",
+        }
+        for number in range(count)
+    ]
+    mapping = {"version": 1, "interactions": interactions}
+    path.write_text(yaml.dump(mapping, Dumper=yaml.CSafeDumper), encoding="utf-8")
+    return path

@@ -8,17 +8,20 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-import yaml
-
 from bench import samples
-from bench.timing import Row, rounds
+from bench.timing import row
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from bench.timing import Row
 
 OURS = ("-p", "tapemeter.pytest_plugin")
 REPLAY = (*OURS, "--llm-mode=replay")
+CASSETTER = ("-p", "cassetter.pytest_plugin", "--record-mode=none")
+_MANY = 500
+"""Tests of a suite that is run once."""
 RECORDING = ("-p", "pytest_recording.plugin", "--record-mode=none")
 
 _CALL = """
@@ -29,7 +32,6 @@ def ask():
     client = openai.OpenAI(base_url="http://llm.example/v1", api_key="none"{client})
     client.chat.completions.create(**{question!r})
 
-{decorator}
 {tests}
 """
 _MOCK = "import httpx2"
@@ -49,58 +51,85 @@ def start_up(folder: Path, *, quick: bool) -> Iterator[Row]:
         ("tapemeter, --llm-mode=replay", REPLAY),
         ("pytest-recording", RECORDING),
     ):
-        yield _row(group, who, folder, ("test_empty.py", "--collect-only", *options), count)
+        yield row(group, who, _run(folder, ("test_empty.py", "--collect-only", *options)), count, "ms")
 
 
 def empty_tests(folder: Path, *, quick: bool) -> Iterator[Row]:
-    """Measure a suite of 500 tests that call nothing."""
-    tests = "".join(f"def test_{number}():\n    pass\n" for number in range(500))
-    (folder / "test_many.py").write_text(tests)
+    """Measure a test that calls nothing: what 2,000 of them take more than 200, shared by those that are more."""
+    few, many = 200, 2000
+    for name, count in (("few", few), ("many", many)):
+        tests = "".join(f"def test_{number}():\n    pass\n" for number in range(count))
+        (folder / f"test_{name}.py").write_text(tests)
+
+    def each(options: tuple[str, ...]) -> Callable[[], float]:
+        less, more = (_run(folder, (f"test_{name}.py", *options)) for name in ("few", "many"))
+        return lambda: (more() - less()) / (many - few)
+
     for who, options in (("floor: no plugin", ()), ("tapemeter, --llm-mode=replay", REPLAY)):
-        yield _row("500 tests without calls", who, folder, ("test_many.py", *options), 3 if quick else 5)
+        yield row("a test without calls", who, each(options), 3 if quick else 7, "µs")
 
 
-def model_calls(folder: Path, *, quick: bool) -> Iterator[Row]:
-    """Measure a suite of tests that each make an openai client and one call."""
-    count = 50 if quick else 200
-    names = [f"test_{number}" for number in range(count)]
+def model_calls(folder: Path, counts: tuple[int, ...]) -> Iterator[Row]:
+    """Measure suites of that many tests, each of which makes an openai client and one call."""
+    for count in counts:
+        _write_suites(folder, [f"test_{number}" for number in range(count)])
+        group = f"{count:,} tests with one openai call each"
+        for who, options in (
+            ("floor: MockTransport", ("test_mock.py",)),
+            ("tapemeter, --llm-mode=replay", ("test_ours.py", *REPLAY)),
+            ("cassetter", ("test_cassetter.py", *CASSETTER)),
+            ("pytest-recording", ("test_vcr.py", *RECORDING)),
+        ):
+            yield row(group, who, _run(folder, options), 1 if count > _MANY else 3, "ms")
+
+
+def by_workers(folder: Path, count: int, workers: tuple[int, ...]) -> Iterator[Row]:
+    """Measure such a suite under pytest-xdist."""
+    _write_suites(folder, [f"test_{number}" for number in range(count)])
+    for number in workers:
+        group = f"{count:,} tests with one openai call each, {number} workers"
+        spread = ("-p", "xdist", "-n", str(number))
+        for who, options in (
+            ("floor: MockTransport", ("test_mock.py", *spread)),
+            ("tapemeter, --llm-mode=replay", ("test_ours.py", *REPLAY, *spread)),
+        ):
+            yield row(group, who, _run(folder, options), 1, "ms")
+
+
+def _write_suites(folder: Path, names: list[str]) -> None:
     question = samples.question(0)
     body = "".join(f"def {name}():\n    ask()\n" for name in names)
-    recorded = "".join(f"@pytest.mark.vcr\ndef {name}():\n    ask()\n" for name in names)
     mock = _MOCK_CLIENT.format(answer=samples.answer(0))
-    for module, imports, client, tests in (
-        ("test_ours", "", "", body),
-        ("test_vcr", "import pytest", "", recorded),
-        ("test_mock", _MOCK, mock, body),
+    for module, mark, imports, client in (
+        ("test_ours", "", "", ""),
+        ("test_vcr", "@pytest.mark.vcr\n", "import pytest", ""),
+        ("test_cassetter", "@pytest.mark.vcr\n", "import pytest", ""),
+        ("test_mock", "", _MOCK, mock),
     ):
-        text = _CALL.format(imports=imports, client=client, question=question, decorator="", tests=tests)
+        tests = body.replace("def ", f"{mark}def ")
+        text = _CALL.format(imports=imports, client=client, question=question, tests=tests)
         (folder / f"{module}.py").write_text(text)
         (folder / "cassettes" / module).mkdir(parents=True, exist_ok=True)
-    tape = yaml.dump(samples.vcr_mapping(1), Dumper=yaml.CSafeDumper)
+    tape, theirs = samples.vcr_tape(folder / "tape.yaml", 1), samples.cassetter_tape(folder / "theirs.yaml", 1)
+    ours = samples.ours(folder / "ours.yaml", 1)
     for name in names:
-        samples.ours(folder / "cassettes" / "test_ours" / f"{name}.yaml", 1)
-        (folder / "cassettes" / "test_vcr" / f"{name}.yaml").write_text(tape)
-    group, times = f"{count} tests with one openai call each", 2 if quick else 3
-    for who, options in (
-        ("floor: MockTransport", ("test_mock.py",)),
-        ("tapemeter, --llm-mode=replay", ("test_ours.py", *REPLAY)),
-        ("pytest-recording", ("test_vcr.py", *RECORDING)),
-    ):
-        yield _row(group, who, folder, options, times)
+        for module, source in (("test_ours", ours), ("test_vcr", tape), ("test_cassetter", theirs)):
+            (folder / "cassettes" / module / f"{name}.yaml").write_bytes(source.read_bytes())
 
 
-def _row(group: str, who: str, folder: Path, options: tuple[str, ...], count: int) -> Row:
+def environment() -> dict[str, str]:
+    """Return the environment of a run that loads no plugin by itself, and keeps the bytecode that it compiles."""
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return {**kept, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+
+
+def _run(folder: Path, options: tuple[str, ...]) -> Callable[[], float]:
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", str(folder), *options]
+
     def work() -> float:
         started = time.perf_counter()
-        subprocess.run(
-            [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", str(folder), *options],
-            cwd=folder,
-            env={**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
-            check=True,
-            capture_output=True,
-        )
-        return (time.perf_counter() - started) * 1e3
+        subprocess.run(command, cwd=folder, env=environment(), check=True, capture_output=True)
+        return time.perf_counter() - started
 
     work()  # bytecode is compiled once
-    median, low, high = rounds(work, count)
-    return Row(group, group, who, median, low, high, "ms")
+    return work

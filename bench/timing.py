@@ -10,18 +10,26 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+SCALES = {"s": 1.0, "ms": 1e3, "µs": 1e6, "MB": 1e-6}
+
 
 @dataclass(frozen=True)
 class Row:
     """One line of the table: a median over rounds, in `unit`, with the fastest and slowest round."""
 
     group: str
-    what: str
     who: str
     median: float
     low: float
     high: float
     unit: str
+
+
+def row(group: str, who: str, work: Callable[[], float], count: int, unit: str) -> Row:
+    """Return a row of `count` rounds of `work`, which measures in seconds or bytes."""
+    median, low, high = rounds(work, count)
+    scale = SCALES[unit]
+    return Row(group, who, median * scale, low * scale, high * scale, unit)
 
 
 def rounds(work: Callable[[], float], count: int) -> tuple[float, float, float]:
@@ -40,3 +48,11 @@ def per_call(call: Callable[[], object], times: int) -> Callable[[], float]:
         return (time.perf_counter() - started) / times
 
     return work
+
+
+PEAK = """
+import re
+def peak():
+    return int(re.search(r"VmHWM:\\s+(\\d+) kB", open("/proc/self/status").read())[1]) * 1024
+"""
+"""Code by which a process of Linux tells how much memory it has had at most; `getrusage` tells its parent's, too."""

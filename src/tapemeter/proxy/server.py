@@ -35,6 +35,9 @@ class ProxyServer:
             raise UsageError(_MISSING) from None
         self.tenants = Tenants()
         self._socket = socket.create_server(("127.0.0.1", port))
+        # Connections take this over. asyncio does not set it for a socket that it has not made, and then the body of
+        # an answer waits 40 ms until the client has confirmed the head.
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._disown = exchange.own(self._socket.getsockname()[1])
         config = uvicorn.Config(
             App(self.tenants),

@@ -1,0 +1,181 @@
+"""Replayed calls, by client library and by the number of interactions on file, beside peers and floors."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import time
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+import cassetter
+import httpx
+import httpx2
+import requests
+import vcr
+from aioresponses import aioresponses
+
+from bench import samples
+from bench.replaying import entered, session
+from bench.timing import row
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+    from types import ModuleType
+
+    from bench.timing import Row
+
+CALLS = 200
+"""Replayed calls in a round, at least."""
+_MOST = 1000
+"""Questions that are asked of a file, however many are on it."""
+_VCR_LIMIT = {"uri": 1000, "body": 100}
+_CASSETTER_LIMIT = {"uri": 1000, "json_body": 1000}
+"""They compare a request with every recording; beyond these sizes a round would take minutes."""
+
+
+def by_size(folder: Path, *, quick: bool) -> Iterator[Row]:
+    """Measure one replayed POST of some 2 KB, the body compared, by the number of interactions on file."""
+    for count in (1, 10, 1000) if quick else (1, 10, 1000, 10_000):
+        group = f"replayed call, {count:,} on file"
+        path = samples.ours(folder / f"{count}.yaml", count)
+        for library in (httpx, httpx2):
+            work = _ours(folder, path, count, lambda asked, library=library: _httpx(library, asked))
+            yield row(group, f"tapemeter, {library.__name__}", work, 3, "µs")
+        for library in (httpx, httpx2):
+            yield row(group, f"floor: {library.__name__} MockTransport", _mock(library, count), 5, "µs")
+        tape = samples.vcr_tape(folder / f"vcr-{count}.yaml", min(count, _MOST))
+        for matched, limit in _VCR_LIMIT.items():
+            if count <= limit:
+                on = ["method", "uri"] if matched == "uri" else ["method", "uri", "body"]
+                yield row(group, f"VCR.py, {' '.join(on)}", _vcr(tape, on, count), 3, "µs")
+        for matched, limit in _CASSETTER_LIMIT.items():
+            if count <= limit:
+                on = ["method", "uri"] if matched == "uri" else ["method", "uri", matched]
+                yield row(group, f"cassetter, {' '.join(on)}", _cassetter(folder, on, count), 3, "µs")
+
+
+def by_library(folder: Path) -> Iterator[Row]:
+    """Measure the same with requests and aiohttp, beside the library with an answer from within the process."""
+    path = samples.ours(folder / "library.yaml", 100)
+    yield row("replayed call, requests", "tapemeter", _ours(folder, path, 100, _requests), 5, "µs")
+    yield row("replayed call, requests", "floor: an adapter that answers", _answering_adapter, 5, "µs")
+    yield row("replayed call, aiohttp", "tapemeter", _ours(folder, path, 100, _aiohttp), 5, "µs")
+    yield row("replayed call, aiohttp", "floor: aioresponses", _aioresponses, 5, "µs")
+
+
+def _ours(folder: Path, path: Path, count: int, ask: Callable[[range], float]) -> Callable[[], float]:
+    def work() -> float:
+        with session(folder) as made:
+            total, calls = 0.0, 0
+            while calls < CALLS:
+                owner = entered(made, path)
+                asked = range(min(count, _MOST))
+                total += ask(asked)
+                calls += len(asked)
+                made.close(owner, keep=False)
+            return total / calls
+
+    return work
+
+
+def _httpx(library: ModuleType, asked: range) -> float:
+    with library.Client() as client:
+        started = time.perf_counter()
+        for number in asked:
+            client.post(samples.URL, json=samples.question(number)).json()
+        return time.perf_counter() - started
+
+
+def _requests(asked: range) -> float:
+    with requests.Session() as client:
+        return _asked_by(client, asked)
+
+
+def _asked_by(client: requests.Session, asked: range) -> float:
+    started = time.perf_counter()
+    for number in asked:
+        client.post(samples.URL, json=samples.question(number), timeout=60).json()
+    return time.perf_counter() - started
+
+
+def _aiohttp(asked: range) -> float:
+    async def ask() -> float:
+        async with aiohttp.ClientSession() as client:
+            started = time.perf_counter()
+            for number in asked:
+                async with client.post(samples.URL, json=samples.question(number)) as response:
+                    await response.json()
+            return time.perf_counter() - started
+
+    return asyncio.run(ask())
+
+
+def _answering_adapter() -> float:
+    with requests.Session() as client:
+        client.mount("http://", _Answering())
+        return _asked_by(client, range(CALLS)) / CALLS
+
+
+class _Answering(requests.adapters.HTTPAdapter):
+    """Answers with what urllib3 would have read off a socket."""
+
+    def send(self, request: requests.PreparedRequest, **_: Any) -> requests.Response:
+        import urllib3  # noqa: PLC0415 - as requests does
+
+        answer = urllib3.HTTPResponse(
+            io.BytesIO(samples.answer(0)), {"content-type": "application/json"}, 200, preload_content=False
+        )
+        return self.build_response(request, answer)
+
+
+def _aioresponses() -> float:
+    with aioresponses() as mocked:
+        mocked.post(samples.URL, body=samples.answer(0), content_type="application/json", repeat=True)
+        return _aiohttp(range(CALLS)) / CALLS
+
+
+def _mock(library: ModuleType, count: int) -> Callable[[], float]:
+    answers = {samples.sent(number): samples.answer(number) for number in range(min(count, _MOST))}
+
+    def handler(request: Any) -> Any:
+        return library.Response(200, headers={"content-type": "application/json"}, content=answers[request.content])
+
+    def work() -> float:
+        with library.Client(transport=library.MockTransport(handler)) as client:
+            times = max(1, CALLS // len(answers))
+            started = time.perf_counter()
+            for _ in range(times):
+                for number in range(len(answers)):
+                    client.post(samples.URL, json=samples.question(number)).json()
+            return (time.perf_counter() - started) / (times * len(answers))
+
+    return work
+
+
+def _vcr(tape: Path, on: list[str], count: int) -> Callable[[], float]:
+    def work() -> float:
+        total, calls = 0.0, 0
+        while calls < min(CALLS, 20 * count):
+            with vcr.use_cassette(str(tape), record_mode="none", match_on=on):
+                total += _httpx(httpx, range(count))
+                calls += count
+        return total / calls
+
+    return work
+
+
+def _cassetter(folder: Path, on: list[str], count: int) -> Callable[[], float]:
+    path = samples.cassetter_tape(folder / f"cassetter-{count}.yaml", min(count, _MOST))
+
+    def work() -> float:
+        total, calls = 0.0, 0
+        while calls < min(CALLS, 20 * count):
+            with cassetter.use_cassette(path, record_mode="none", match_on=on):  # type: ignore[arg-type]
+                total += _httpx(httpx, range(count))
+                calls += count
+        return total / calls
+
+    return work
+
