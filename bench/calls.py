@@ -178,4 +178,3 @@ def _cassetter(folder: Path, on: list[str], count: int) -> Callable[[], float]:
         return total / calls
 
     return work
-

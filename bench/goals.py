@@ -52,7 +52,13 @@ GOALS = (
         over="cassetter's YAML",
     ),
     Goal("enter and leave a one-interaction cassette", "tapemeter, loaded", 300.0),
-    Goal("200 tests with one openai call each", "tapemeter, --llm-mode=replay", 1.0, added="floor: MockTransport", tests=200),
+    Goal(
+        "200 tests with one openai call each",
+        "tapemeter, --llm-mode=replay",
+        1.0,
+        added="floor: MockTransport",
+        tests=200,
+    ),
     Goal("2,000 tests with one openai call each", "tapemeter, --llm-mode=replay", 1 / 15, over="pytest-recording"),
     Goal("pytest --collect-only, one empty test", "tapemeter, nothing used", 5.0, added=_PLAIN),
     Goal("pytest --collect-only, one empty test", "tapemeter, --llm-mode=replay", 10.0, added=_PLAIN),
@@ -98,7 +104,7 @@ def _value(goal: Goal, row: Row, base: Row | None) -> tuple[float, str]:
     if base is None:
         return row.median, f"{{}} {row.unit}"
     if goal.over:
-        return row.median / base.median, f"{{}} × {goal.over.removeprefix('floor: ')}"
+        return row.median / base.median, f"{{}} times {goal.over.removeprefix('floor: ')}"
     added = (row.median - base.median) / goal.tests
     each = " a test" if goal.tests > 1 else ""
     return added, f"{{}} {row.unit}{each} over {goal.added.removeprefix('floor: ')}"

@@ -27,7 +27,7 @@ def test_call(number):
     for question in QUESTIONS:
         CLIENT.post({url!r}, json=question).json()
 """
-_MOCK = 'transport=httpx.MockTransport(lambda request: httpx.Response(200, json={}))'
+_MOCK = "transport=httpx.MockTransport(lambda request: httpx.Response(200, json={}))"
 _EACH = 25
 """Interactions in a cassette, some 100 KB."""
 

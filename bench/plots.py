@@ -27,7 +27,7 @@ def draw(rows: Sequence[Row], folder: Path) -> list[Path]:
 
     mpl.use("svg")
     mpl.rcParams["svg.hashsalt"] = "tapemeter"  # the same figures make the same bytes
-    from matplotlib import pyplot  # noqa: PLC0415
+    from matplotlib import pyplot as plt  # noqa: PLC0415
 
     folder.mkdir(parents=True, exist_ok=True)
     drawn = []
@@ -39,7 +39,7 @@ def draw(rows: Sequence[Row], folder: Path) -> list[Path]:
                 lines.setdefault(row.who, []).append((int(found[1].replace(",", "")), row.median))
         if not any(len(points) > 1 for points in lines.values()):
             continue
-        figure, axes = pyplot.subplots(figsize=(7, 4))
+        figure, axes = plt.subplots(figsize=(7, 4))
         for who, points in lines.items():
             ordered = sorted(points)
             style = ":" if who.startswith("floor") else "-"
@@ -51,6 +51,6 @@ def draw(rows: Sequence[Row], folder: Path) -> list[Path]:
         axes.grid(visible=True, alpha=0.3)
         path = folder / f"{name}.svg"
         figure.savefig(path, metadata={"Date": None, "Creator": None}, bbox_inches="tight")
-        pyplot.close(figure)
+        plt.close(figure)
         drawn.append(path)
     return drawn

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench import samples
@@ -13,7 +14,6 @@ from bench.timing import row
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from bench.timing import Row
 
@@ -71,7 +71,7 @@ def proxied_calls(folder: Path) -> Iterator[Row]:
 
 
 def _run(folder: Path, *command: str) -> Callable[[], float]:
-    paths = os.pathsep.join(filter(None, [os.getcwd(), os.environ.get("PYTHONPATH")]))
+    paths = os.pathsep.join(filter(None, [str(Path.cwd()), os.environ.get("PYTHONPATH")]))
 
     def work() -> float:
         variables = {**environment(), "PYTHONPATH": paths}

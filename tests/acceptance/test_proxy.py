@@ -120,7 +120,7 @@ def test_sdks_in_a_child_process(project: Project, server: Loopback) -> None:
             sys.stdout.write(done.stdout + done.stderr)
     """)  # fmt: skip
     said = project.record_and_replay(server, calls=2, passed=1)
-    assert said == ["word word word word", "echo: hello #2", "402 budget_stopped"]
+    assert said == ["word word word word", "echo: hello #2", "402 billing_error"]
     assert {event["gen_ai.provider.name"] for event in events_of(project) if event["event"] == "call"} == {
         "openai", "anthropic",
     }  # fmt: skip

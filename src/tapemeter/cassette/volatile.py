@@ -15,6 +15,8 @@ REQUEST = frozenset(
         "accept",
         "accept-encoding",
         "accept-language",
+        "amz-sdk-invocation-id",
+        "amz-sdk-request",
         "connection",
         "content-length",
         "host",
@@ -22,6 +24,8 @@ REQUEST = frozenset(
         "tracestate",
         "transfer-encoding",
         "user-agent",
+        "x-amz-content-sha256",
+        "x-amz-date",
     }
 )
 """Request headers that describe the client, not the question."""

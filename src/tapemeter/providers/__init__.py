@@ -14,7 +14,7 @@ from tapemeter.providers.claims import RULES, SDK_HEADER, Rule, claims, claims_b
 from tapemeter.providers.fold import Fold
 from tapemeter.providers.own import Registration, register
 from tapemeter.providers.prompt import Prompt
-from tapemeter.providers.refusal import refused
+from tapemeter.providers.refusal import error_body, refused
 from tapemeter.providers.usage import Spelling
 from tapemeter.providers.wire import Tokens, Wire
 
@@ -32,6 +32,7 @@ __all__ = [
     "ask",
     "claims",
     "claims_body",
+    "error_body",
     "is_finished",
     "refused",
     "register",

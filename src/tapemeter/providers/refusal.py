@@ -1,8 +1,9 @@
-"""The answer that a call gets in the place of a model's, where a budget does not allow it to leave."""
+"""The error that a call gets in the place of a model's answer, in the form of its provider."""
 
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from tapemeter.model import Chunk, Response
@@ -27,8 +28,7 @@ def refused(asked: Asked, message: str) -> Response:
     """Return HTTP 402 in the provider's own form of an error; the header tells its SDK not to try again."""
     family = _family(asked)
     headers = (*_HEADERS, _AMAZONS_HEADER) if family == "bedrock" else _HEADERS
-    body = json.dumps(_error(asked, family, message)).encode()
-    return Response(_PAYMENT_REQUIRED, headers, (Chunk(0.0, body),))
+    return Response(_PAYMENT_REQUIRED, headers, (Chunk(0.0, _stop(asked, family, message)),))
 
 
 def _family(asked: Asked) -> str:
@@ -42,31 +42,44 @@ def _family(asked: Asked) -> str:
     return "mistral" if family == "openai" and asked.provider == "mistral_ai" else family
 
 
-def _error(asked: Asked, family: str, message: str) -> dict[str, Any]:
-    refuse = named(asked.protocol).refuse or _FORMS.get(family, _openai)
-    try:
-        return refuse(message)
-    except UnreadError:  # somebody's own form
-        return _openai(message)
+def error_body(family: str, status: int, kind: str, message: str) -> bytes:
+    """Return an error in the form of a family of providers; that of OpenAI for those that have no other."""
+    return json.dumps(_FORMS.get(family, _openai)(status, kind, message), ensure_ascii=False).encode()
 
 
-def _openai(message: str) -> dict[str, Any]:
-    return {"error": {"message": message, "type": _KIND, "param": None, "code": _KIND}}
+def _stop(asked: Asked, family: str, message: str) -> bytes:
+    own = named(asked.protocol).refuse
+    if own is not None:
+        with suppress(UnreadError):  # somebody's own form
+            return json.dumps(own(message)).encode()
+        family = "openai"
+    return error_body(family, _PAYMENT_REQUIRED, _KIND, message)
 
 
-def _google(message: str) -> dict[str, Any]:
-    reason = {"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": _KIND.upper()}
-    error = {"code": _PAYMENT_REQUIRED, "message": message, "status": "FAILED_PRECONDITION", "details": [reason]}
-    return {"error": error}
+def _openai(_: int, kind: str, message: str) -> dict[str, Any]:
+    return {"error": {"message": message, "type": kind, "param": None, "code": kind}}
 
 
-_FORMS: dict[str, Callable[[str], dict[str, Any]]] = {
-    "anthropic": lambda message: {"type": "error", "error": {"type": "billing_error", "message": message}},
-    "bedrock": lambda message: {"message": message},
-    "cohere": lambda message: {"message": message},
+def _anthropic(_: int, kind: str, message: str) -> dict[str, Any]:
+    return {"type": "error", "error": {"type": "billing_error" if kind == _KIND else kind, "message": message}}
+
+
+def _google(status: int, kind: str, message: str) -> dict[str, Any]:
+    reason = {"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": kind.upper()}
+    return {"error": {"code": status, "message": message, "status": "FAILED_PRECONDITION", "details": [reason]}}
+
+
+def _mistral(_: int, kind: str, message: str) -> dict[str, Any]:
+    return {"object": "error", "message": message, "type": kind, "param": None, "code": kind}
+
+
+_FORMS: dict[str, Callable[[int, str, str], dict[str, Any]]] = {
+    "anthropic": _anthropic,
+    "bedrock": lambda _, __, message: {"message": message},
+    "cohere": lambda _, __, message: {"message": message},
     "gemini": _google,
-    "huggingface": lambda message: {"error": message, "error_type": _KIND},
-    "mistral": lambda message: {"object": "error", "message": message, "type": _KIND, "param": None, "code": _KIND},
-    "ollama": lambda message: {"error": message},
+    "huggingface": lambda _, kind, message: {"error": message, "error_type": kind},
+    "mistral": _mistral,
+    "ollama": lambda _, __, message: {"error": message},
 }
 """The body of an error, by whose form it has."""

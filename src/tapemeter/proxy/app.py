@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from tapemeter import job as jobs
 from tapemeter import owner as owners
+from tapemeter import providers
 from tapemeter.errors import Refusal, UnownedCall
 from tapemeter.proxy import refusals
 
@@ -172,5 +173,5 @@ class _Exchange:
         if self._started:
             return
         await self._start(status, refusals.HEADERS)
-        body = refusals.body(self._upstream, status, kind, message)
+        body = providers.error_body(self._upstream, status, kind, message)
         await self._send({"type": "http.response.body", "body": body, "more_body": False})

@@ -1,9 +1,8 @@
-"""A call that was refused, as an error that the program's SDK takes for one of its provider, and does not repeat."""
+"""What tells a program's SDK that a call was refused, so that it does not repeat it: status and headers."""
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tapemeter.errors import BudgetStopped, CassetteMiss, PartialRecording, UnownedCall, UnreadableCassette
 
@@ -35,22 +34,3 @@ HEADERS = (
 def status_of(refusal: Refusal) -> int:
     """Return the HTTP status that stands for a refusal; none that clients take for a reason to try again."""
     return next((status for kind, status in _STATUSES if isinstance(refusal, kind)), FAILED_DEPENDENCY)
-
-
-def body(upstream: str, status: int, kind: str, message: str) -> bytes:
-    """Return the error in the form of a provider, by its name; that of OpenAI for those that have no other."""
-    return json.dumps(_form(upstream, status, kind, message), ensure_ascii=False).encode()
-
-
-def _form(upstream: str, status: int, kind: str, message: str) -> dict[str, Any]:
-    match upstream:
-        case "anthropic":
-            return {"type": "error", "error": {"type": kind, "message": message}}
-        case "gemini":
-            return {"error": {"code": status, "message": message, "status": kind.upper()}}
-        case "ollama":
-            return {"error": message}
-        case "cohere":
-            return {"message": message}
-        case _:
-            return {"error": {"message": message, "type": kind, "param": None, "code": kind}}

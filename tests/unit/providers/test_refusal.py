@@ -72,3 +72,28 @@ def test_amazons_clients_are_told_the_kind_of_a_refusal_in_a_header() -> None:
     refused = providers.refused(Asked("bedrock_invoke", "chat", "aws.bedrock", "m"), "over budget")
 
     assert ("x-amzn-errortype", "BudgetStoppedException") in refused.headers
+
+
+@pytest.mark.parametrize(
+    ("family", "expected"),
+    [
+        ("openai", {"error": {"message": "m", "type": "k", "param": None, "code": "k"}}),
+        ("anthropic", {"type": "error", "error": {"type": "k", "message": "m"}}),
+        (
+            "gemini",
+            {
+                "error": {
+                    "code": 424,
+                    "message": "m",
+                    "status": "FAILED_PRECONDITION",
+                    "details": [{"@type": GOOGLES["@type"], "reason": "K"}],
+                }
+            },
+        ),
+        ("ollama", {"error": "m"}),
+        ("cohere", {"message": "m"}),
+        ("mine", {"error": {"message": "m", "type": "k", "param": None, "code": "k"}}),
+    ],
+)
+def test_any_error_has_the_form_of_its_family(family: str, expected: dict[str, object]) -> None:
+    assert json.loads(providers.error_body(family, 424, "k", "m")) == expected
