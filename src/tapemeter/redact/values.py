@@ -35,13 +35,28 @@ def looks_secret(value: str) -> bool:
     return "://" not in value or "@" in value
 
 
+@lru_cache(maxsize=4096)
+def _name(variable: str | bytes) -> str:
+    return os.fsdecode(variable)
+
+
+@lru_cache(maxsize=4096)
+def _tells(name: str) -> bool:
+    """Say whether the name of a variable tells that its value is secret."""
+    return _VARIABLE.search(name) is not None
+
+
 def of_environment(environ: Mapping[Any, Any], named: frozenset[str]) -> frozenset[bytes]:
     """Return the secrets among the values of environment variables; those named are, whatever they look like."""
     found = set()
-    for name, value in ((os.fsdecode(name), os.fsdecode(value)) for name, value in environ.items()):
+    for raw, given in environ.items():  # which changes with every test, as pytest notes the one that runs
+        name = _name(raw)
+        if name not in named and not _tells(name):
+            continue
+        value = os.fsdecode(given)
         if name in named:
             found.update([value] if len(value) >= _SHORTEST_NAMED else [])
-        elif _VARIABLE.search(name) and looks_secret(value):
+        elif looks_secret(value):
             found.add(value)
             with suppress(ValueError):
                 found.update(filter(looks_secret, [urlsplit(value).password or ""]))
