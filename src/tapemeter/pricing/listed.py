@@ -41,7 +41,9 @@ def rates(model: str, provider: str, url: str, at: datetime) -> Rates | None:
     time of the day.
     """
     found = _found(model, provider, url)
-    return None if found is None else _rates(found, at)
+    if found is None:
+        return None
+    return _rates(found, at) if isinstance(found.prices, list) else _lasting(model, provider, url)
 
 
 def rates_of_the_day(model: str, provider: str, url: str, at: datetime) -> list[Rates]:
@@ -62,6 +64,12 @@ def _changes(found: Any, at: datetime) -> Iterator[datetime]:
             if hour is not None:
                 moment = datetime.combine(at.date(), hour)
                 yield moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+
+
+@lru_cache(1000)
+def _lasting(model: str, provider: str, url: str) -> Rates:
+    """Return the rates of a model that is known to have the same at all times."""
+    return _rates(_found(model, provider, url), datetime.now(UTC))
 
 
 def _rates(found: Any, at: datetime) -> Rates:
