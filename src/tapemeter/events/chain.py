@@ -23,7 +23,6 @@ from typing import TYPE_CHECKING, Any
 from tapemeter import schemas
 from tapemeter.errors import EvidenceError
 from tapemeter.events import artifacts
-from tapemeter.events.fit import fits
 from tapemeter.events.line import GENESIS, MAX_LINE, VERSION, is_sealed, parse
 
 if TYPE_CHECKING:
@@ -96,7 +95,7 @@ def verify(path: Path, *, folder: Path | None = None) -> list[Finding]:
         number = number + 1 if finding is None else finding.line or number
         if finding is not None:
             findings.append(finding)
-        elif not fits(event):
+        elif not schemas.fits(event, schemas.USAGE_EVENT):
             findings.append(Finding(str(path), number, "schema", fault(event)))
         elif folder is not None and (name := event.get("response_artifact")) is not None:
             wrong = artifacts.problem(folder, name)

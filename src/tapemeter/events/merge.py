@@ -12,10 +12,10 @@ import heapq
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from tapemeter import schemas
 from tapemeter.errors import EvidenceError
 from tapemeter.events import artifacts, files, layout
 from tapemeter.events.chain import Chain, fault
-from tapemeter.events.fit import fits
 from tapemeter.events.line import GENESIS, VERSION, head, own_seq, seal
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ class Source:
         at, runs = "", 1
         for event in chain:
             if event["event"] == "merged":
-                if not fits(event):
+                if not schemas.fits(event, schemas.USAGE_EVENT):
                     raise EvidenceError(fault(event), path=str(path), line=chain.count)
                 members.update(run["run_id"] for run in event["runs"])
                 runs = sum(run["runs"] for run in event["runs"]) if not first else runs

@@ -9,7 +9,6 @@ from tapemeter import events, schemas
 from tapemeter.errors import EvidenceError
 from tapemeter.events import files, layout
 from tapemeter.events.chain import fault
-from tapemeter.events.fit import fits
 from tapemeter.report.fold import dump, fold
 
 if TYPE_CHECKING:
@@ -57,7 +56,8 @@ def folded(path: Path) -> tuple[dict[str, Any], list[Finding]]:
             raise faults[0].as_error() from None
         raise error if error.path else EvidenceError(error.problem, path=str(path), line=error.line) from None
     target = str(path.with_name(layout.REPORT))
-    problems = schemas.problems(report, schemas.USAGE_REPORT)
+    whole = schemas.fits(report, schemas.USAGE_REPORT)
+    problems = [] if whole else schemas.problems(report, schemas.USAGE_REPORT)
     return report, [*faults, *(events.Finding(target, None, "schema", str(problem)) for problem in problems)]
 
 
@@ -77,7 +77,7 @@ def load(path: Path) -> dict[str, Any]:
         report: dict[str, Any] = json.loads(data.decode())
     except (ValueError, RecursionError):
         raise EvidenceError(f"this is not JSON; {remedy}", path=str(path)) from None
-    if not schemas.valid(report, schemas.USAGE_REPORT):
+    if not schemas.fits(report, schemas.USAGE_REPORT):
         first, *_ = schemas.problems(report, schemas.USAGE_REPORT)
         raise EvidenceError(f"{first}; {remedy}", path=str(path))
     return report
@@ -86,6 +86,6 @@ def load(path: Path) -> dict[str, Any]:
 def _checked(chain: Chain, faults: list[Finding]) -> Iterator[dict[str, Any]]:
     """Yield the events of a file; the first that is not as its schema says is noted in `faults`."""
     for event in chain:
-        if not faults and not fits(event):
+        if not faults and not schemas.fits(event, schemas.USAGE_EVENT):
             faults.append(events.Finding(str(chain.path), chain.count, "schema", fault(event)))
         yield event

@@ -11,7 +11,10 @@ import math
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tapemeter.schemas.fit import Check
 
 BUDGET_POLICY = "llm_budget_policy_v1"
 CONFIG = "llm_config_v1"
@@ -52,11 +55,23 @@ def valid(document: Any, name: str) -> bool:
     return bool(_validator(name).is_valid(document))
 
 
+def fits(document: Any, name: str) -> bool:
+    """Return the same some twenty times as fast, for a schema of few keywords: those of events and reports."""
+    return _check(name)(document) or valid(document, name)  # where it seems not to, the validator has the last word
+
+
 def problems(document: Any, name: str) -> list[Problem]:
     """Return every place at which a document breaks the schema of that name, in the order of the document."""
     from tapemeter.schemas.explain import explain  # noqa: PLC0415 - only where there may be something to explain
 
     return explain(_validator(name).iter_errors(document), document, schema(name))
+
+
+@cache
+def _check(name: str) -> Check:
+    from tapemeter.schemas.fit import compiled  # noqa: PLC0415 - only where there is evidence
+
+    return compiled(schema(name))
 
 
 @cache

@@ -7,10 +7,10 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from tapemeter import schemas
 from tapemeter.errors import EvidenceError
 from tapemeter.events import Chain, layout
 from tapemeter.events.chain import fault
-from tapemeter.events.fit import fits
 from tapemeter.events.line import own_seq
 from tapemeter.trace import rows, units
 from tapemeter.trace.schema import EVENTS, RUNS, Table
@@ -174,6 +174,6 @@ def _events(folder: Path) -> Iterator[dict[str, Any]]:
 
 def _checked(chain: Chain) -> Iterator[dict[str, Any]]:
     for event in chain:
-        if not fits(event):
+        if not schemas.fits(event, schemas.USAGE_EVENT):
             raise EvidenceError(fault(event), path=str(chain.path), line=chain.count)
         yield event

@@ -1,19 +1,13 @@
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from evidence_samples import SAMPLES, SHA
 from tapemeter import schemas
 from tapemeter.events import KINDS
-from tapemeter.events.fit import compiled, fits
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 SCHEMA = schemas.schema(schemas.USAGE_EVENT)
 FRAME = {
@@ -25,6 +19,10 @@ FRAME = {
     "prev": SHA,
     "hash": SHA,
 }
+
+
+def fits(value: Any) -> bool:
+    return schemas.fits(value, schemas.USAGE_EVENT)
 
 
 def event(kind: str, **changes: Any) -> dict[str, Any]:
@@ -95,51 +93,3 @@ def test_what_is_wrong_is_named(kind: str, changes: dict[str, Any], place: str) 
     wrong = event(kind, **changes)
     assert place in [problem.place for problem in schemas.problems(wrong, schemas.USAGE_EVENT)]
     assert not fits(wrong)
-
-
-# The quick check and the validator
-
-
-VALUES = st.sampled_from(
-    [None, True, False, -1, 0, 1, 1.0, 1.5, -0.5, float("inf"), float("nan"), "", "0.25", "ok", SHA, [], [1], ["a"], {}]
-)
-
-
-def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """Every place in an event at which something can be changed."""
-    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    for key, each in inner:
-        yield (*path, key)
-        yield from places(each, (*path, key))
-
-
-@given(st.data())
-def test_the_quick_check_says_what_the_validator_says(data: st.DataObject) -> None:
-    changed = event(data.draw(st.sampled_from([*KINDS, "newer"])))
-    for _ in range(data.draw(st.integers(0, 3))):
-        *above, last = data.draw(st.sampled_from(sorted(places(changed), key=repr)))
-        inner: Any = changed
-        for key in above:
-            inner = inner[key]
-        if isinstance(inner, dict) and data.draw(st.booleans()):
-            del inner[last]
-        else:
-            inner[last] = copy.deepcopy(data.draw(VALUES))  # one that is changed later must not hold itself
-    assert fits(changed) is schemas.valid(changed, schemas.USAGE_EVENT)
-    # Alone it may only be too strict: that 1.0 is the constant 1 is a fine point for the validator.
-    assert not compiled(SCHEMA)(changed) or schemas.valid(changed, schemas.USAGE_EVENT)
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_the_quick_check_alone_knows_what_the_product_writes(kind: str) -> None:
-    assert compiled(SCHEMA)(event(kind))
-
-
-@pytest.mark.parametrize("value", [None, [], "event", 1])
-def test_what_is_no_object_does_not_fit(value: Any) -> None:
-    assert not fits(value)
-
-
-def test_a_keyword_that_the_quick_check_does_not_know_is_an_error() -> None:
-    with pytest.raises(NotImplementedError, match="maxProperties"):
-        compiled({"type": "object", "maxProperties": 3})

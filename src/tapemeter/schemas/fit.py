@@ -1,17 +1,14 @@
-"""Whether an event is what its schema says, fast enough to ask it of every event of every run.
+"""Whether a document is what its schema says, fast enough to ask it of every event and report of every run.
 
 This reads the shipped schema itself, of which it knows the few keywords that are used there, so there is no second
-truth; a keyword that it does not know is an error. What is wrong with an event, `schemas.problems` says.
+truth; a keyword that it does not know is an error. What is wrong with a document, `schemas.problems` says.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from functools import cache
 from typing import TYPE_CHECKING, Any
-
-from tapemeter import schemas
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -31,16 +28,6 @@ _WORDS = frozenset({"$schema", "$id", "$defs", "title", "description", "x-expect
 """Keywords that check nothing, or only together with `if`."""
 
 
-def fits(event: Any) -> bool:
-    """Return whether an event keeps its schema; where it seems not to, the validator has the last word."""
-    return _event()(event) or schemas.valid(event, schemas.USAGE_EVENT)
-
-
-@cache
-def _event() -> Check:
-    return compiled(schemas.schema(schemas.USAGE_EVENT))
-
-
 def compiled(schema: Mapping[str, Any]) -> Check:
     """Return a check for a schema; NotImplementedError for a keyword that is not known here."""
     return _compiled(schema, schema, {})
@@ -53,6 +40,8 @@ def _compiled(schema: Mapping[str, Any], root: Mapping[str, Any], made: dict[str
             continue
         if keyword == "$ref":
             checks.append(_referred(value, root, made))
+        elif keyword == "allOf":
+            checks += [_compiled(inner, root, made) for inner in value]
         elif keyword == "if":
             checks.append(_either(*(_compiled(schema.get(name, {}), root, made) for name in ("if", "then", "else"))))
         elif keyword in {"properties", "additionalProperties", "items"}:
