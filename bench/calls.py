@@ -13,7 +13,7 @@ import httpx
 import httpx2
 import requests
 import vcr
-from aioresponses import aioresponses
+from aiohttp.client_proto import ResponseHandler
 
 from bench import samples
 from bench.replaying import entered, session
@@ -62,7 +62,7 @@ def by_library(folder: Path) -> Iterator[Row]:
     yield row("replayed call, requests", "tapemeter", _ours(folder, path, 100, _requests), 5, "µs")
     yield row("replayed call, requests", "floor: an adapter that answers", _answering_adapter, 5, "µs")
     yield row("replayed call, aiohttp", "tapemeter", _ours(folder, path, 100, _aiohttp), 5, "µs")
-    yield row("replayed call, aiohttp", "floor: aioresponses", _aioresponses, 5, "µs")
+    yield row("replayed call, aiohttp", "floor: a connector that answers", _answering_connector, 5, "µs")
 
 
 def _ours(folder: Path, path: Path, count: int, ask: Callable[[range], float]) -> Callable[[], float]:
@@ -100,9 +100,9 @@ def _asked_by(client: requests.Session, asked: range) -> float:
     return time.perf_counter() - started
 
 
-def _aiohttp(asked: range) -> float:
+def _aiohttp(asked: range, connector: Callable[[], aiohttp.BaseConnector] | None = None) -> float:
     async def ask() -> float:
-        async with aiohttp.ClientSession() as client:
+        async with aiohttp.ClientSession(connector=None if connector is None else connector()) as client:
             started = time.perf_counter()
             for number in asked:
                 async with client.post(samples.URL, json=samples.question(number)) as response:
@@ -130,10 +130,41 @@ class _Answering(requests.adapters.HTTPAdapter):
         return self.build_response(request, answer)
 
 
-def _aioresponses() -> float:
-    with aioresponses() as mocked:
-        mocked.post(samples.URL, body=samples.answer(0), content_type="application/json", repeat=True)
-        return _aiohttp(range(CALLS)) / CALLS
+def _answering_connector() -> float:
+    return _aiohttp(range(CALLS), connector=_Connector) / CALLS
+
+
+class _Connector(aiohttp.BaseConnector):
+    """Gives connections that answer from within the process with what a server would have sent."""
+
+    async def _create_connection(self, *_: Any) -> Any:
+        protocol = ResponseHandler(self._loop)
+        protocol.connection_made(_Transport(protocol))
+        return protocol
+
+
+class _Transport(asyncio.Transport):
+    def __init__(self, protocol: ResponseHandler) -> None:
+        super().__init__()
+        self._protocol = protocol
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        if bytes(data).endswith(b"}"):  # all of the question is there
+            asyncio.get_running_loop().call_soon(self._protocol.data_received, _ANSWER)
+
+    def is_closing(self) -> bool:
+        return False
+
+    def close(self) -> None:
+        asyncio.get_running_loop().call_soon(self._protocol.connection_lost, None)
+
+    abort = close
+
+
+_ANSWER = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%s" % (
+    len(samples.answer(0)),
+    samples.answer(0),
+)
 
 
 def _mock(library: ModuleType, count: int) -> Callable[[], float]:

@@ -34,7 +34,7 @@ GOALS = (
         for library in ("httpx", "httpx2")
     ),
     Goal("replayed call, requests", "tapemeter", 1.3, over="floor: an adapter that answers"),
-    Goal("replayed call, aiohttp", "tapemeter", 1.3, over="floor: aioresponses"),
+    Goal("replayed call, aiohttp", "tapemeter", 1.3, over="floor: a connector that answers"),
     *(
         Goal(f"make {client}", "tapemeter, in replay", 1.0)
         for client in ("openai.OpenAI()", "anthropic.Anthropic()", "httpx.Client()", "httpx2.Client()")
