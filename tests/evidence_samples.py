@@ -23,6 +23,7 @@ CALL: dict[str, Any] = {
     "step": "planner/search",
     "test": TEST,
     "cassette": "cassettes/tests/test_agent/test_plans.yaml",
+    "interaction": "0123456789abcdef0123456789abcdef",
     "source": "replay",
     "outcome": "ok",
     "gen_ai.operation.name": "chat",
@@ -143,6 +144,24 @@ SAMPLES: dict[str, dict[str, Any]] = {
         "test": "tests/test_b.py::test_c",
         "dead_process": "gw1",
     },
+    "drift": {
+        "job": TEST,
+        "test": TEST,
+        "cassette": "cassettes/tests/test_agent/test_plans.yaml",
+        "found": "answered_otherwise",
+        "calls": 1,
+        "call_ids": [f"{TEST}#1"],
+        "changes": [{"path": "model", "kind": "changed", "recorded": "gpt-5-mini", "now": "gpt-5", "calls": 1}],
+        "more_changes": 0,
+    },
+    "stale": {
+        "job": TEST,
+        "test": TEST,
+        "cassette": "cassettes/tests/test_agent/test_plans.yaml",
+        "recordings": 1,
+        "oldest": "2026-01-02T03:04:05Z",
+        "before": "2026-08-23T07:44:30Z",
+    },
     "torn": {"bytes": 17},
     "merged": {"runs": [{"run_id": RUN_ID, "events": 4, "last_hash": SHA, "runs": 1}]},
     "job": {
@@ -160,6 +179,7 @@ SAMPLES: dict[str, dict[str, Any]] = {
         "guard": "python",
         "reason": None,
         "workers": ["llm_usage_events.main.jsonl"],
+        "suite": {"whole": False, "reasons": ["it was of tests/a"], "left_out": ["cassettes/b.yaml"], "skipped": 1},
     },
 }
 

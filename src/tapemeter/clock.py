@@ -9,13 +9,18 @@ latest one before it.
 from __future__ import annotations
 
 import threading
+from datetime import UTC, datetime
 from time import perf_counter
 
 
 class RunClock:
-    """Seconds since a run began, in this process: those that passed, and those that replayed calls had taken."""
+    """Seconds since a run began, in this process: those that passed, and those that replayed calls had taken.
 
-    def __init__(self) -> None:
+    `today` is when it began, by which the age of recordings goes: UTC, now where nothing is given.
+    """
+
+    def __init__(self, today: datetime | None = None) -> None:
+        self.today = today or datetime.now(UTC)
         self._began = perf_counter()
         self._replayed = 0.0
         self._lock = threading.RLock()

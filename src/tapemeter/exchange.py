@@ -16,22 +16,21 @@ from __future__ import annotations
 
 import itertools
 import re
-import shlex
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING
 
+from tapemeter import lending, providers
 from tapemeter import owner as owners
-from tapemeter import providers
+from tapemeter import tape as tapes
 from tapemeter.budget.dimensions import Dimension
 from tapemeter.budget.policy import OnStop
-from tapemeter.cassette import volatile
-from tapemeter.cassette.encoding import decode_chunks
-from tapemeter.cassette.miss import miss
+from tapemeter.cassette import legible, volatile
+from tapemeter.cassette.match import Matcher
 from tapemeter.cassette.mode import TABLE, Decision, Mode
-from tapemeter.cassette.model import Fresh, Interaction
+from tapemeter.cassette.verifying import verify
 from tapemeter.errors import BudgetStopped, CassetteError, PartialRecording, UnownedCall, UnreadableCassette
 from tapemeter.model import (
     STREAM_TYPES,
@@ -42,36 +41,38 @@ from tapemeter.model import (
     Response,
     header,
     media_type,
-    without_headers,
 )
+from tapemeter.tape import Asked, Kept
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tapemeter.errors import CassetteMiss
+    from tapemeter.cassette.model import Interaction
     from tapemeter.metering import Attempt
+    from tapemeter.metering.attempt import Caller
     from tapemeter.owner import Owner
+    from tapemeter.tape import Found, Tape
 
 _order = itertools.count()
 _own_ports: set[int] = set()
 """Ports on loopback at which we take requests ourselves."""
-_TAIL = 512
 _AMAZONS_ATTEMPT = re.compile(r"attempt=(\d{1,4})\b")
 """In the header `amz-sdk-request`, counted from 1."""
 
 
 @dataclass(eq=False)
 class Call:
-    """One call under way, as the owner's cassette will remember it.
+    """One call under way, as its tape will remember it.
 
-    `replay` is the answer to play; None where the call is to be sent. `metered` is its budget's side; None for what
-    is no model call. `since_entered` is when it was issued, in seconds since its test began. The rest is filled in by
-    the functions below while a sent call is answered.
+    `caller` is who calls, as the evidence tells it. `replay` is the answer to play; None where the call is to be sent.
+    `metered` is its budget's side; None for what is no model call. `since_entered` is when it was issued, in seconds
+    since its test began. The rest is filled in by the functions below while a sent call is answered.
     """
 
-    owner: Owner
-    request: Request
-    secrets: frozenset[bytes]
+    tape: Tape
+    asked: Asked
+    caller: Caller = field(init=False)
+    found: Found | None = None
     metered: Attempt | None = None
     replay: Response | None = None
     order: int = field(default_factory=lambda: next(_order))
@@ -86,6 +87,19 @@ class Call:
     chunks: list[Chunk] = field(default_factory=list)
     finished: bool = False
 
+    def __post_init__(self) -> None:
+        self.caller = self.tape.owner
+
+    @property
+    def owner(self) -> Owner:
+        """Whose call it is."""
+        return self.tape.owner
+
+    @property
+    def request(self) -> Request:
+        """The request as it may be written."""
+        return self.asked.redacted
+
     @property
     def is_stream(self) -> bool:
         """Whether what comes is a stream whose pieces mean something to the reader."""
@@ -96,9 +110,9 @@ def claim(head: Request) -> Owner | None:
     """Return the owner of a call from its request line and headers, or None for a request that is let through.
 
     What is a model call is claimed, and so is whatever else would leave the machine, since replay must answer
-    it too. Requests to hosts that the test may reach, loopback above all, are left alone; one that might turn
-    out to be a model call once its body is known is claimed for `begin` to decide. UnownedCall in replay for
-    code that no running test started.
+    it too; and everything while a cassette of VCR.py's kind is in use. Requests to hosts that the test may reach,
+    loopback above all, are left alone else; one that might turn out to be a model call once its body is known is
+    claimed for `begin` to decide. UnownedCall in replay for code that no running test started.
     """
     if _own_ports and head.port in _own_ports and _is_local(head):
         return None  # what comes of it there is claimed then
@@ -106,9 +120,12 @@ def claim(head: Request) -> Owner | None:
     if owner is None or owner.closed:
         _refuse_unowned(head, owner)
         return None
-    if owner.mode is Mode.OFF or header(head.headers, "upgrade") is not None:
+    if header(head.headers, "upgrade") is not None:
         return None  # what becomes a WebSocket is no exchange of one answer; the network guard judges it
-    if _is_ours(head, owner):
+    is_taped = lending.in_use() is not None
+    if owner.mode is Mode.OFF and not is_taped:
+        return None
+    if is_taped or _is_ours(head, owner):
         return owner
     may_be_ours = head.method == "POST" and head.content_type.endswith("json")
     return owner if may_be_ours else None
@@ -128,31 +145,34 @@ def begin(owner: Owner, request: Request, *, attempt: int = 0) -> Call | None:
     then.
     """
     __tracebackhide__ = True
-    if not _is_ours(request, owner) and providers.claims_body(request) is None:
+    if not _is_ours(request, owner) and providers.claims_body(request) is None and lending.in_use() is None:
         return None
     redactor = owner.house.redactor
     secrets = redactor.secrets_of(request)
     attempt = attempt or _attempt(request.headers)
     redacted = redactor.request(replace(request, headers=volatile.of_request(request.headers)))
-    call = Call(owner, redacted, secrets, attempt=attempt, since_entered=owner.job.clock.since_entered())
-    cassette = owner.cassette
+    tape = tapes.of(owner)
+    asked = Asked(request, redacted, secrets, attempt)
+    call = Call(tape, asked, attempt=attempt, since_entered=owner.job.clock.since_entered())
     try:
-        key = cassette.matcher.key(redacted) if owner.mode.plays else ""
-        recording = cassette.play(key) if owner.mode.plays else None
-        interaction = recording.interaction if recording is not None else None
+        found = call.found = tape.find(asked)
+        interaction = found.interaction
     except CassetteError as error:
         unreadable = UnreadableCassette(str(error))
         owner.refusals.append(unreadable)
         raise unreadable from error
-    call.metered = owner.house.meter.open(owner, request, redacted, again=attempt > 0)
-    match TABLE[owner.mode, interaction is not None]:
-        case Decision.PLAY if interaction is not None and recording is not None:
+    if found.aside and owner.guarded and not owner.allowed.allows(request.host, request.port):
+        return None  # the network guard refuses it
+    call.caller = tape.caller(found)
+    call.metered = _metered(call, request, again=attempt > 0)
+    match TABLE[found.mode, interaction is not None]:
+        case Decision.PLAY if interaction is not None:
             stopped = _overcome_again(call, request, interaction.retried)
-            stopped = stopped or _play(call, interaction, again=recording.plays > 1)
+            stopped = stopped or _play(call, found, interaction)
         case Decision.REFUSE:
             stopped = owner.house.meter.miss(call.metered) if call.metered is not None else None
             if stopped is None:
-                raise _missed(owner, redacted, key)
+                raise tape.missed(asked)
         case _:
             stopped = _send(call)
     if stopped is not None:
@@ -204,8 +224,9 @@ def finish(call: Call, ending: Ending) -> None:
         return
     call.finished = True
     call.owner.pending.pop(call.order, None)
-    ending = _true_ending(call, ending)
+    ending = legible.true_ending(ending, call.headers, call.chunks)
     response = _keep(call, ending)
+    _verify(call, response)
     if call.metered is None:
         return
     stopped = call.owner.house.meter.settle(call.metered, response)
@@ -224,6 +245,7 @@ def drop(call: Call, error: BaseException | None = None) -> None:
         return
     call.finished = True
     call.owner.pending.pop(call.order, None)
+    _verify(call, None)
     if call.metered is None:
         return
     stopped = _expired(call) if isinstance(error, Exception) else None
@@ -231,6 +253,15 @@ def drop(call: Call, error: BaseException | None = None) -> None:
         _keep(call, Ending.CUT)
     call.owner.house.meter.fail(call.metered, stopped or error, perf_counter() - call.issued)
     _raise(call, stopped)
+
+
+def _metered(call: Call, request: Request, *, again: bool) -> Attempt | None:
+    """Return the attempt that a call is, with the recording that was found for it; None for what is no model call."""
+    metered = call.owner.house.meter.open(call.caller, request, call.request, again=again)
+    recording = None if call.found is None else call.found.interaction
+    if metered is not None and recording is not None:
+        metered.interaction = recording.key or Matcher().stored_key(recording.request)
+    return metered
 
 
 def _overcome_again(call: Call, request: Request, statuses: tuple[int, ...]) -> BudgetStopped | None:
@@ -242,21 +273,21 @@ def _overcome_again(call: Call, request: Request, statuses: tuple[int, ...]) -> 
         stopped = meter.play(call.metered, Response(status), issued=None, recorded="")
         if stopped is not None:
             return stopped
-        call.metered = meter.open(call.owner, request, call.request, again=True)
+        call.metered = _metered(call, request, again=True)
     return None
 
 
-def _play(call: Call, interaction: Interaction, *, again: bool) -> BudgetStopped | None:
+def _play(call: Call, found: Found, interaction: Interaction) -> BudgetStopped | None:
     """Book what was recorded, and have it played; the stop, where a limit does not allow it."""
     response = interaction.response
     if call.metered is not None:
-        issued = None if again else interaction.issued
+        issued = None if found.again else interaction.issued
         meter = call.owner.house.meter
         stopped = meter.play(call.metered, response, issued=issued, recorded=interaction.recorded)
         if stopped is not None:
             return stopped
     _check_playable(call.owner, response)
-    call.replay = response
+    call.replay = found.replay or response
     return None
 
 
@@ -272,29 +303,40 @@ def _send(call: Call) -> BudgetStopped | None:
 
 def _keep(call: Call, ending: Ending) -> Response:
     """Return the response as it is written, without secrets; record it where that is the mode."""
-    legible = _legible(
-        Response(
-            status=call.status,
-            headers=call.headers,
-            chunks=tuple(call.chunks),
-            first_byte=call.first_byte,
-            total=perf_counter() - call.issued,
-            ending=ending,
-        )
+    came = Response(
+        status=call.status,
+        headers=call.headers,
+        chunks=tuple(call.chunks),
+        first_byte=call.first_byte,
+        total=perf_counter() - call.issued,
+        ending=ending,
     )
-    owner = call.owner
-    written = owner.house.redactor.response(legible, call.secrets)
-    if not owner.mode.records or owner.closed:
-        return written
-    interaction = Interaction(
-        request=call.request,
-        response=written,
-        recorded=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        key=owner.cassette.matcher.stored_key(call.request),
-        issued=call.since_entered,
-    )
-    owner.cassette.add(Fresh(interaction, call.order, call.attempt))
+    written = call.owner.house.redactor.response(legible.response(came), call.asked.secrets)
+    recorded = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    call.tape.keep(Kept(call.asked, came, written, recorded, call.since_entered, call.order, call.attempt))
     return written
+
+
+def _verify(call: Call, response: Response | None) -> None:
+    """In mode verify, note where an answer, or that there was none, is not what was recorded.
+
+    What was found at an earlier attempt is forgotten: its program never saw that answer.
+    """
+    found, metered = call.found, call.metered
+    if found is None or found.mode is not Mode.VERIFY:
+        return
+    recorded = None if found.interaction is None else found.interaction.response
+    if metered is not None:
+        recorded = call.owner.drift.attempted(metered.record.id, recorded)
+    drifted = verify(
+        recorded,
+        response,
+        asked=None if metered is None else metered.asked,
+        call=None if metered is None else metered.record.id,
+        cassette=call.caller.cassette_name,
+    )
+    if drifted is not None:
+        call.owner.drift.add(drifted)
 
 
 def _abandon(call: Call) -> None:
@@ -303,20 +345,6 @@ def _abandon(call: Call) -> None:
         finish(call, Ending.ABANDONED)
     else:
         drop(call)
-
-
-def _missed(owner: Owner, redacted: Request, key: str) -> CassetteMiss:
-    refusal = miss(
-        redacted,
-        key,
-        owner.cassette,
-        test=owner.label,
-        name=owner.cassette_name,
-        markable=owner.markable,
-        record=f"pytest {shlex.quote(owner.nodeid)} --record-cassettes",
-    )
-    owner.refusals.append(refusal)
-    return refusal
 
 
 def _check_playable(owner: Owner, response: Response) -> None:
@@ -380,43 +408,14 @@ def _is_ours(head: Request, owner: Owner) -> bool:
     if providers.claims(head) is not None:
         return True
     # Replay must answer whatever else would leave, too; so it is recorded, unless the test forbids that it leaves.
-    taped = owner.mode is Mode.REPLAY or (owner.mode.records and not owner.guarded)
+    compared = owner.mode.records or owner.mode is Mode.VERIFY
+    taped = owner.mode is Mode.REPLAY or (compared and not owner.guarded)
     return taped and not owner.allowed.allows(head.host, head.port)
 
 
 def _attempt(headers: Headers) -> int:
     count = header(headers, "x-stainless-retry-count") or "0"
-    nth = _AMAZONS_ATTEMPT.match(header(headers, "amz-sdk-request") or "")
+    nth = _AMAZONS_ATTEMPT.search(header(headers, "amz-sdk-request") or "")
     if nth is not None:
         return max(0, int(nth[1]) - 1)
     return int(count) if count.isdecimal() else 0
-
-
-def _true_ending(call: Call, ending: Ending) -> Ending:
-    """Return COMPLETE for a stream that was left after the event that says it is over."""
-    if ending not in {Ending.ABANDONED, Ending.CANCELLED}:
-        return ending
-    tail = b"".join(chunk.data for chunk in call.chunks[-4:])[-_TAIL:]
-    length = header(call.headers, "content-length")
-    whole = length is not None and length.isdecimal() and sum(len(c.data) for c in call.chunks) >= int(length)
-    return Ending.COMPLETE if whole or providers.is_finished(tail) else ending
-
-
-def _legible(response: Response) -> Response:
-    """Return a response as a cassette keeps it: without content coding where it can be removed, without noise."""
-    headers = response.headers
-    if len(response.chunks) == 1 and not response.is_stream:
-        # A body that came whole is written without a list of its pieces.
-        response = replace(response, chunks=(Chunk(response.total, response.chunks[0].data),))
-    coding = header(headers, "content-encoding")
-    if coding and coding.lower() != "identity":
-        decoded = decode_chunks(response.chunks, coding)
-        if decoded is not None:
-            response = replace(response, chunks=decoded, decoded_from=coding)
-        else:
-            kept = tuple(pair for pair in headers if pair[0] == "content-encoding")
-            return replace(response, headers=(*volatile.of_response(response.status, headers), *kept))
-    return replace(
-        response,
-        headers=without_headers(volatile.of_response(response.status, headers), ["content-encoding"]),
-    )

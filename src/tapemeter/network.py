@@ -19,7 +19,7 @@ from __future__ import annotations
 import re
 import socket
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import TYPE_CHECKING, Self
@@ -186,13 +186,24 @@ class _Layer:
 
     local: bool
     rules: tuple[HostRule, ...] = ()
+    patterns: tuple[str, ...] = ()
+    """Regular expressions that hosts and paths of sockets may begin with; where there are any, names are looked up."""
 
     def allows(self, host: str, port: int | None) -> bool:
+        if self.patterns and (port is None or self.matches(host)):
+            return True
         return (self.local and is_loopback(host)) or any(rule.matches(host, port) for rule in self.rules)
+
+    def allows_socket(self, path: str) -> bool:
+        return self.local or self.matches(path)
+
+    def matches(self, target: str) -> bool:
+        return any(re.match(pattern, target) for pattern in self.patterns)
 
     def __str__(self) -> str:
         local = ["loopback", "unix sockets"] if self.local else []
-        return ", ".join([*local, *map(str, self.rules)]) or "nothing"
+        matching = [f"what matches {pattern}" for pattern in self.patterns]
+        return ", ".join([*local, *map(str, self.rules), *matching]) or "nothing"
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,10 +222,26 @@ class AllowList:
         """Return the list that allows nothing at all, not even this machine."""
         return cls((_Layer(local=False),))
 
+    @classmethod
+    def matching(cls, patterns: Iterable[str]) -> Self:
+        """Return the list that allows hosts, and unix sockets by their path, that regular expressions match.
+
+        UsageError for what is none. Nothing else is allowed, not even this machine.
+        """
+        given = tuple(patterns)
+        for pattern in given:
+            try:
+                re.compile(pattern)
+            except (re.error, TypeError) as error:
+                raise UsageError(f"allowed host {pattern!r} is no regular expression: {error}") from None
+        return cls((_Layer(local=False, patterns=given),))
+
     def plus(self, hosts: Iterable[str]) -> Self:
         """Return the list with more hosts, each in a form that `HostRule.parse` takes."""
         more = tuple(HostRule.parse(host) for host in hosts)
-        return type(self)(tuple(_Layer(layer.local, tuple(dict.fromkeys(layer.rules + more))) for layer in self.layers))
+        return type(self)(
+            tuple(replace(layer, rules=tuple(dict.fromkeys(layer.rules + more))) for layer in self.layers)
+        )
 
     def intersect(self, other: AllowList) -> Self:
         """Return the list that allows what both allow."""
@@ -228,6 +255,10 @@ class AllowList:
     def allows_unix(self) -> bool:
         """Whether unix sockets may be connected to."""
         return all(layer.local for layer in self.layers)
+
+    def allows_socket(self, path: str) -> bool:
+        """Say whether a unix socket may be connected to."""
+        return all(layer.allows_socket(path) for layer in self.layers)
 
     def names(self) -> tuple[str, ...]:
         """Return the plain names in the list that may be looked up, in the order in which they were given."""

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from contextvars import ContextVar
 from enum import Enum, auto
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Protocol
 
 from tapemeter.budget.tally import Tally
@@ -25,8 +26,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tapemeter.cassette.cassette import Cassette
-    from tapemeter.cassette.mode import Mode
-    from tapemeter.errors import Refusal
+    from tapemeter.cassette.drift import Drifts
+    from tapemeter.cassette.mode import Mode, OnStale, Strict
+    from tapemeter.errors import NetworkBlockedError, Refusal
     from tapemeter.job import Job
     from tapemeter.metering import Meter
     from tapemeter.network import AllowList
@@ -50,12 +52,24 @@ class House(Protocol):
         """The mode that holds for every test; None where only marked tests are concerned."""
 
     @property
+    def is_live(self) -> bool:
+        """Whether live was asked for, so that no cassette is read or written."""
+
+    @property
     def redactor(self) -> Redactor:
         """What hides secrets."""
 
     @property
     def replay_speed(self) -> float | None:
         """How much faster than recorded answers are replayed; None for at once."""
+
+    @property
+    def strict(self) -> Strict:
+        """What is done about recordings that answer other requests than they were recorded for."""
+
+    @property
+    def on_stale(self) -> OnStale:
+        """What is done about recordings that are older than they may be."""
 
     @property
     def root(self) -> Path:
@@ -98,10 +112,16 @@ class Owner:
         """Whether other tests may use the same cassette."""
         self.guarded = guarded
         """Whether everything else is refused."""
+        self.blocked_as: Callable[[NetworkBlockedError], Exception] | None = None
+        """What its code gets in place of the network guard's error."""
         self.state = State.OPEN
         self.refusals: list[Refusal] = []
         self.pending: dict[int, Callable[[], None]] = {}
         """How to end each call that was sent and has not ended, by its order."""
+        self.stale_before = ""
+        """Recordings from before this moment are too old; empty where none is."""
+        self.stale: list[str] = []
+        """When the recordings that were played though they were too old had been made."""
 
     def __repr__(self) -> str:
         return f"<Owner {self.label} {self.mode} {self.state.name.lower()}>"
@@ -111,11 +131,27 @@ class Owner:
         """Whether its turn is over for good."""
         return self.state is State.CLOSED
 
+    @cached_property
+    def drift(self) -> Drifts:
+        """Where its recordings are not what was asked or answered now; evidence at its end."""
+        from tapemeter.cassette.drift import Drifts  # noqa: PLC0415 - most owners never look
+
+        return Drifts()
+
+    @property
+    def has_drifted(self) -> bool:
+        """Whether there is anything of that."""
+        return "drift" in vars(self) and bool(self.drift)
+
     @property
     def cassette_name(self) -> str:
         """The cassette's path as messages show it, relative to the root where it lies below it."""
-        path = self.cassette.path
-        return str(path.relative_to(self.house.root)) if path.is_relative_to(self.house.root) else str(path)
+        return _below(self.cassette.path, self.house.root)
+
+
+@lru_cache(maxsize=256)  # each call's evidence names its cassette
+def _below(path: Path, root: Path) -> str:
+    return str(path.relative_to(root)) if path.is_relative_to(root) else str(path)
 
 
 _bound: ContextVar[Owner | None] = ContextVar("tapemeter_owner", default=None)

@@ -134,7 +134,7 @@ def open_run(
         root=folder,
         cassette_dir=folder / cassette_dir,
         mode=_mode(mode),
-        mode_source=settings.Source.COMMAND_LINE,
+        mode_source=settings.Source.COMMAND_LINE if mode or os.environ.get("LLM_MODE") else None,
         allow_hosts=allow_hosts,
         redact=redact,
         report_dir=folder / report_dir,

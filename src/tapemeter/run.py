@@ -15,8 +15,6 @@ from typing import TYPE_CHECKING, Any
 
 from tapemeter.budget.dimensions import Scope, plain
 from tapemeter.clock import RunClock
-from tapemeter.metering import RUN, Gate, Meter
-from tapemeter.orchestrator import Orchestrator
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,6 +24,8 @@ if TYPE_CHECKING:
     from tapemeter.budget.ledger import Ledger
     from tapemeter.budget.policy import Policy
     from tapemeter.events import EventLog
+    from tapemeter.metering import Gate, Meter
+    from tapemeter.orchestrator import Orchestrator
     from tapemeter.pricing import Overrides, Prices
 
 _LEDGER = "ledger.sqlite"
@@ -102,12 +102,15 @@ class Run:
     @cached_property
     def gate(self) -> Gate:
         """What holds calls to the limits."""
+        from tapemeter.metering import Gate  # noqa: PLC0415 - as above
+
         return Gate(ledger=self.ledger, sink=self.evidence, run=self.clock)
 
     @cached_property
     def meter(self) -> Meter:
         """What books every call."""
         from tapemeter.events.artifacts import Artifacts  # noqa: PLC0415 - see the module's docstring
+        from tapemeter.metering import Meter  # noqa: PLC0415 - as above
 
         artifacts = Artifacts(self.place.folder) if self._keeps_responses else None
         return Meter(gate=self.gate, prices=self.prices, sink=self.evidence, artifacts=artifacts)
@@ -115,8 +118,15 @@ class Run:
     @cached_property
     def orchestrator(self) -> Orchestrator:
         """What runs the jobs."""
+        from tapemeter.orchestrator import Orchestrator  # noqa: PLC0415 - as above
+
         shared = self.place.shared is not None
         return Orchestrator(gate=self.gate, sink=self.evidence, clock=self.clock, shared=shared)
+
+    def close_groups(self, failed: frozenset[str]) -> None:
+        """End the jobs of several tests, if there are any; one is failed if one of its tests is among the `failed`."""
+        if "orchestrator" in vars(self):
+            self.orchestrator.close_groups(failed)
 
     def share(self, folder: Path) -> str:
         """Have other processes take part, before any call was made; return the run's id."""
@@ -128,7 +138,11 @@ class Run:
         """Why the whole run is out of budget, None while it is not."""
         shared = self.place.shared
         known = "ledger" in vars(self) or (shared is not None and (shared / _LEDGER).exists())
-        return self.ledger.stopped(RUN) if known else None
+        if not known:
+            return None
+        from tapemeter.metering import RUN  # noqa: PLC0415 - as above
+
+        return self.ledger.stopped(RUN)
 
     def close(self) -> None:
         """Deliver the last alarms, and close this process's files."""
@@ -139,12 +153,16 @@ class Run:
         if "ledger" in vars(self):
             self.ledger.close()
 
-    def finish(self, *, guard: str, reason: str | None) -> dict[str, Any] | None:
+    def finish(
+        self, *, guard: str, reason: str | None, suite: Mapping[str, Any] | None = None
+    ) -> dict[str, Any] | None:
         """End the run for all its processes and return its report; None where no process made a call.
 
+        `suite` says how much of its suite a test runner ran; None where there is no suite.
         EvidenceError where the report, or a line that it is made of, is not what its schema says.
         """
-        if not self.evidence.written and not (self.place.folder.is_dir() and any(self.place.folder.iterdir())):
+        written = "evidence" in vars(self) and self.evidence.written
+        if not written and not (self.place.folder.is_dir() and any(self.place.folder.iterdir())):
             return None
         for note in self.ledger.lapse():
             self.evidence.write("lapsed", json.loads(note))
@@ -157,6 +175,7 @@ class Run:
                 "guard": guard,
                 "reason": reason,
                 "workers": sorted(path.name for path in self.place.folder.iterdir() if path.is_file()),
+                **({} if suite is None else {"suite": suite}),
             },
         )
         self.close()

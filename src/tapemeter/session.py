@@ -11,26 +11,27 @@ from typing import TYPE_CHECKING
 from tapemeter import alarms, budget, intercept
 from tapemeter import owner as owners
 from tapemeter.budget.policy import Policy
-from tapemeter.cassette.cassette import Cassette
-from tapemeter.cassette.match import PARTS, Matcher
+from tapemeter.cassette import age
 from tapemeter.cassette.mode import Mode
 from tapemeter.cassette.recorded import Recorded
 from tapemeter.events import new_run_id
 from tapemeter.intercept import guard
 from tapemeter.network import AllowList
 from tapemeter.owner import Owner, State
-from tapemeter.redact import Redactor
 from tapemeter.run import MAIN, Place, Run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from tapemeter.alarms import Receiver
+    from tapemeter.cassette.match import Matcher
+    from tapemeter.cassette.mode import OnStale, Strict
     from tapemeter.errors import NetworkBlockedError
     from tapemeter.isolation.children import Folder
     from tapemeter.job import Job
     from tapemeter.metering import Meter
     from tapemeter.model import Request
+    from tapemeter.redact import Redactor
     from tapemeter.settings import CassetteArguments, Settings
 
 
@@ -46,19 +47,44 @@ class Findings:
     """Alarms that could not be delivered, a sentence each."""
     shared: dict[str, list[int]] = field(default_factory=dict)
     """Cassettes that several tests may use: the places (from 1) that no test has played."""
+    needed: dict[str, list[int]] = field(default_factory=dict)
+    """Cassettes that tests and fixtures had, where orphans are to be found: the places (from 1) none asked for."""
+
+    left_out: list[str] = field(default_factory=list)
+    """Cassettes of tests that did not pass or read no cassette, so that nothing is known of them."""
+    skipped: int = 0
+    """Tests that were skipped."""
+    unnamed: int = 0
+    """Those of them of which not even the cassette is known, since a fixture names it."""
+    dropped: int = 0
+    """Tests that were collected and then left out, alike in every process."""
 
     def merge(self, other: Findings) -> None:
         """Take in the findings of another process over other tests of the same run."""
         self.written += [path for path in other.written if path not in self.written]
         self.blocked += other.blocked
         self.undelivered += other.undelivered
+        self.left_out += other.left_out
+        self.skipped += other.skipped
+        self.unnamed += other.unnamed
+        self.dropped = max(self.dropped, other.dropped)
         for path, unplayed in other.shared.items():
             self.note_shared(path, unplayed)
+        for path, unplayed in other.needed.items():
+            self.note_needed(path, unplayed)
 
     def note_shared(self, path: str, unplayed: Iterable[int]) -> None:
         """Keep as unplayed only what every user of the cassette has left unplayed."""
-        places = set(unplayed)
-        self.shared[path] = sorted(places & set(self.shared[path]) if path in self.shared else places)
+        _note(self.shared, path, unplayed)
+
+    def note_needed(self, path: str, unplayed: Iterable[int]) -> None:
+        """Note that a cassette is needed, and keep as not asked for only what all of its users have left."""
+        _note(self.needed, path, unplayed)
+
+
+def _note(found: dict[str, list[int]], path: str, unplayed: Iterable[int]) -> None:
+    places = set(unplayed)
+    found[path] = sorted(places & set(found[path]) if path in found else places)
 
 
 class Session:
@@ -84,9 +110,24 @@ class Session:
         return self.settings.mode
 
     @property
+    def is_live(self) -> bool:
+        """Whether live was asked for, so that no cassette is read or written."""
+        return self.mode is Mode.LIVE and self.settings.mode_source is not None
+
+    @property
     def replay_speed(self) -> float | None:
         """How much faster than recorded answers are replayed; None for at once."""
         return self.settings.replay_speed
+
+    @property
+    def strict(self) -> Strict:
+        """What is done about recordings that answer other requests than they were recorded for."""
+        return self.settings.strict
+
+    @property
+    def on_stale(self) -> OnStale:
+        """What is done about recordings that are older than they may be."""
+        return self.settings.on_stale
 
     @property
     def root(self) -> Path:
@@ -100,7 +141,9 @@ class Session:
 
     @cached_property
     def redactor(self) -> Redactor:
-        """What hides secrets; made at the first call, when every conftest has had its say."""
+        """What hides secrets; made for the first test, when every conftest has had its say."""
+        from tapemeter.redact import Redactor  # noqa: PLC0415 - not before there is a test
+
         return Redactor((*self.settings.redact, *self._more_rules()))
 
     def start(self, *, runs_code: bool = True) -> None:
@@ -158,9 +201,11 @@ class Session:
         calls are booked on: one that there is, or the name of one, by default the label; that of a `group` of tests
         is shared by all who name it. The limits of `policy` hold besides those of the run's.
         """
+        from tapemeter.cassette.cassette import Cassette  # noqa: PLC0415 - not before there is a test
+
         mode = self.settings.mode_for(arguments.mode or default_mode)
         cassette = Cassette(path, self._matcher(arguments, normalize), mode=mode, repeat=bool(arguments.repeat))
-        return Owner(
+        made = Owner(
             label,
             house=self,
             mode=mode,
@@ -170,6 +215,8 @@ class Session:
             guarded=mode is Mode.REPLAY or (allowed is not None and mode is not Mode.OFF),
             nodeid=nodeid,
         )
+        made.stale_before = age.cutoff(self.settings.max_age_for(arguments.max_age), self.run.clock.today)
+        return made
 
     def _job(self, job: Job | str, policy: Policy | None, *, replays: bool, group: bool) -> Job:
         if not isinstance(job, str):
@@ -192,13 +239,34 @@ class Session:
         """End an owner; what it recorded is written if `keep`. Later calls of its code are left-overs."""
         for end in list(owner.pending.values()):
             end()
+        self._tell(owner)
         try:
             if keep:
                 self.commit(owner)
         finally:
             owners.leave(owner, State.CLOSED)
 
+    def _tell(self, owner: Owner) -> None:
+        """Write what an owner found of its recordings as evidence: that they have drifted, or are too old."""
+        if not owner.has_drifted and not owner.stale:
+            return
+        from tapemeter.cassette import drift  # noqa: PLC0415 - only where there is something to tell
+
+        owner.job.touched = True  # also where none of these was a model call
+        who = {
+            "job": owner.job.name,
+            "test": owner.nodeid if owner.markable else None,
+            "cassette": owner.cassette_name,
+        }
+        for found in drift.events(owner.drift):
+            self.run.evidence.write("drift", {**who, **found})
+        if owner.stale:
+            old = {"recordings": len(owner.stale), "oldest": min(owner.stale), "before": owner.stale_before}
+            self.run.evidence.write("stale", {**who, **old})
+
     def _matcher(self, arguments: CassetteArguments, normalize: Callable[[Request], Request] | None) -> Matcher:
+        from tapemeter.cassette.match import PARTS, Matcher  # noqa: PLC0415 - as above
+
         return Matcher(
             parts=arguments.match_on or PARTS,
             ignore=arguments.ignore or (),
@@ -214,7 +282,7 @@ class Session:
     def _judge(self, kind: guard.Kind, host: str, port: int | None, /) -> None:
         owner = owners.current()
         allowed = self._in_force(owner)
-        if allowed is None or (allowed.allows_unix if kind == "unix" else allowed.allows(host, port)):
+        if allowed is None or (allowed.allows_socket(host) if kind == "unix" else allowed.allows(host, port)):
             return
         raise guard.blocked(kind, host, port, owner.label if owner is not None else None, allowed)
 
@@ -255,6 +323,9 @@ class Session:
             return
         where = error.host if error.port is None else f"{error.host}:{error.port}"
         self.findings.blocked.append((error.test or "no test", where))
+        owner = owners.current()
+        if owner is not None and owner.blocked_as is not None:
+            raise owner.blocked_as(error)
 
 
 def new_run(

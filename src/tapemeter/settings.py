@@ -14,18 +14,18 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tapemeter.cassette import match, paths
-from tapemeter.cassette.mode import Mode
+from tapemeter.cassette import age, paths
+from tapemeter.cassette.mode import Mode, OnStale, Strict
 from tapemeter.errors import UsageError
 from tapemeter.network import HostRule
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-MODES = ("replay", "record", "live", "off")
+MODES = ("replay", "record", "live", "verify", "off")
 RECORD = ("missing", "all")
 GUARDS = ("python", "process", "namespace")
-FAIL_ON = ("unplayed", "warning", "unpriced", "stopped")
+FAIL_ON = ("unplayed", "warning", "unpriced", "stopped", "drift", "stale", "orphans")
 
 
 class Source(Enum):
@@ -44,6 +44,7 @@ class Settings:
     is None for at once, 1.0 for the recorded pace, 2.0 for twice as fast. `budget_policy` and `prices` are files,
     None where there is none; `report_dir` may be relative to the root. `keep_responses` says whether evidence holds
     the text of answers; `on_alarm` who is told at once of a budget that nears its limit. `guard` is one of GUARDS.
+    `max_age` is in seconds, infinite for any age and None where none was given; `max_age_source` says where.
     """
 
     root: Path
@@ -61,6 +62,16 @@ class Settings:
     keep_responses: bool = True
     on_alarm: tuple[str, ...] = ()
     guard: str = "python"
+    strict: Strict = Strict.OFF
+    max_age: float | None = None
+    max_age_source: Source | None = None
+    on_stale: OnStale = OnStale.WARN
+
+    def max_age_for(self, marker: float | None) -> float | None:
+        """Return the age, in seconds, that recordings of a test may have whose marker names one, or nothing."""
+        if marker is None or self.max_age_source is Source.COMMAND_LINE:
+            return self.max_age
+        return marker
 
     def mode_for(self, marker: Mode | None) -> Mode:
         """Return the mode of a test whose marker names `marker`, or nothing.
@@ -132,6 +143,31 @@ def parse_guard(text: str) -> str:
     return word
 
 
+def parse_strict(text: str) -> Strict:
+    """Return what a user wants done about recordings of other requests; UsageError for an unknown word."""
+    word = text.strip().lower()
+    if word not in set(Strict):
+        raise UsageError(f"--llm-strict={text} is unknown; write one of {', '.join(Strict)}")
+    return Strict(word)
+
+
+def parse_on_stale(text: str) -> OnStale:
+    """Return what a user wants done about recordings that are too old; UsageError for an unknown word."""
+    word = text.strip().lower()
+    if word not in set(OnStale):
+        raise UsageError(f"--llm-on-stale={text} is unknown; write one of {', '.join(OnStale)}")
+    return OnStale(word)
+
+
+def read_max_age(*, option: str | None, ini: str | None) -> tuple[float | None, Source | None]:
+    """Return the age that recordings may have, in seconds, and where it was given; UsageError for what is no age."""
+    if option:
+        return age.parse(option, "--llm-max-age"), Source.COMMAND_LINE
+    if ini:
+        return age.parse(ini, "ini llm_max_age"), Source.INI
+    return None, None
+
+
 def check_namespace(mode: Mode | None, hosts: Iterable[str] = ()) -> None:
     """Raise UsageError for what makes no sense without a network: calls that are sent, hosts that are allowed."""
     if mode is not None and mode is not Mode.REPLAY and mode is not Mode.OFF:
@@ -179,6 +215,7 @@ class CassetteArguments:
     ignore: tuple[str, ...] | None = None
     match_on: tuple[str, ...] | None = None
     repeat: bool | None = None
+    max_age: float | None = None
 
     @classmethod
     def parse(cls, args: Iterable[Any], kwargs: Mapping[str, Any], where: str) -> CassetteArguments:
@@ -199,8 +236,9 @@ class CassetteArguments:
                 name=_name(given.get("name")),
                 mode=_mode(given.get("mode")),
                 ignore=_ignore(given.get("ignore")),
-                match_on=None if given.get("match_on") is None else match.match_parts(given["match_on"]),
+                match_on=_match_on(given.get("match_on")),
                 repeat=_repeat(given.get("repeat")),
+                max_age=None if given.get("max_age") is None else age.parse(given["max_age"], "max_age"),
             )
         except UsageError as error:
             raise UsageError(f"{where}: {error}") from None
@@ -212,7 +250,7 @@ class CassetteArguments:
         )
 
 
-_ARGUMENTS = ("name", "mode", "ignore", "match_on", "repeat")
+_ARGUMENTS = ("name", "mode", "ignore", "match_on", "repeat", "max_age")
 
 
 def _name(name: Any) -> str | None:
@@ -234,6 +272,14 @@ def _mode(mode: Any) -> Mode | None:
     if not isinstance(mode, str):
         raise UsageError(f"expected mode as text, got {mode!r} ({type(mode).__name__})")
     return parse_mode(mode, "mode")
+
+
+def _match_on(value: Any) -> tuple[str, ...] | None:
+    if value is None:
+        return None
+    from tapemeter.cassette.match import match_parts  # noqa: PLC0415 - only where a test says what counts
+
+    return match_parts(value)
 
 
 def _ignore(ignore: Any) -> tuple[str, ...] | None:

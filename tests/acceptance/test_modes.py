@@ -278,7 +278,7 @@ def test_the_folder_of_cassettes_can_be_chosen(project: Project, server: Loopbac
     [
         (("--llm-mode=replay", "--record-cassettes"), "*contradict*write --record-cassettes to record*"),
         (("--llm-mode=live", "--record-cassettes=all"), "*contradict*write --record-cassettes to record*"),
-        (("--llm-mode=rply",), "*--llm-mode*'rply'*write one of replay, record, live, off*"),
+        (("--llm-mode=rply",), "*--llm-mode*'rply'*write one of replay, record, live, verify, off*"),
         (("--record-cassettes=some",), "*--record-cassettes=some*write --record-cassettes, or =missing, or =all*"),
         (("--llm-fail-on=unplyed",), "*--llm-fail-on*unplyed*unplayed*"),
         (("--llm-replay-speed=fast",), "*--llm-replay-speed=fast*write instant, recorded*"),

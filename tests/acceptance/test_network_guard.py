@@ -22,20 +22,29 @@ ESCAPES = {
     "asyncio": "asyncio.run(asyncio.open_connection('192.0.2.1', 80))",
     "asyncio by name": "asyncio.run(asyncio.open_connection('example.com', 80))",
     "a thread": "ThreadPoolExecutor().submit(create_connection, ('192.0.2.1', 80)).result()",
+    # What is to become a WebSocket is no business of the clients' interception.
+    "urllib": "urllib.request.urlopen(urllib.request.Request('http://192.0.2.1/', headers=UPGRADE))",
+    "requests": "requests.get('http://192.0.2.1/', headers=UPGRADE)",
+    "aiohttp": "asyncio.run(get_by_aiohttp(UPGRADE))",
+}
+CLIENTS = {
+    "http.client": "http.client.HTTPConnection('192.0.2.1').request('GET', '/')",
     "urllib": "urllib.request.urlopen('http://192.0.2.1/')",
     "requests": "requests.get('http://192.0.2.1/')",
-    "aiohttp": "asyncio.run(get_by_aiohttp())",
+    "aiohttp": "asyncio.run(get_by_aiohttp({}))",
 }
 IMPORTS = """
-import asyncio, socket, _socket, urllib.request
+import asyncio, http.client, socket, _socket, urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from socket import create_connection
 import pytest, requests
 
-async def get_by_aiohttp():
+UPGRADE = {"connection": "upgrade", "upgrade": "websocket"}
+
+async def get_by_aiohttp(headers):
     import aiohttp
     async with aiohttp.ClientSession() as session:
-        await session.get("http://192.0.2.1/")
+        await session.get("http://192.0.2.1/", headers=headers)
 """
 
 
@@ -51,6 +60,16 @@ def test_nothing_gets_out(project: Project, way: str) -> None:
     )
     where = "example.com" if "name" in way else "192.0.2.1"
     result.stdout.fnmatch_lines([f"*to allow it: --llm-allow-host {where}*"])
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+def test_a_request_of_a_known_client_is_refused_before_it_comes_to_the_guard(project: Project, client: str) -> None:
+    project.write("test_it.py", f"{IMPORTS}\ndef test_one():\n    {CLIENTS[client]}\n")
+
+    result = project.run_apart("--llm-mode=replay", "-W", "ignore", failed=1)
+
+    result.stdout.fnmatch_lines(["*CassetteMiss: *"])
+    result.stdout.no_fnmatch_line("*refused by the network guard*")
 
 
 def test_loopback_and_unix_sockets_are_open_unless_the_list_is_empty(project: Project, server: Loopback) -> None:

@@ -14,7 +14,7 @@ import sys
 import tempfile
 from typing import TYPE_CHECKING
 
-from pages import PAGES
+from pages import PAGES, ROOT
 
 from tapemeter import model, providers, yaml_reader
 from tapemeter.cassette import body, encoding, store, volatile, yaml_writer
@@ -141,9 +141,17 @@ def _network_programs() -> str:
     return "\n".join(["| they | programs |", "|---|---|", *rows])
 
 
+def _clients() -> str:
+    sys.path.append(str(ROOT / "tests" / "clients"))
+    from seen import table  # noqa: PLC0415 - beside the tests of the SDKs, whose folder is on the path only now
+
+    return str(table())
+
+
 PASSAGES: dict[str, Callable[[], str]] = {
     "help": _help,
     "claims": _claims,
+    "clients": _clients,
     "headers": lambda: _listed(sorted(names.HEADERS)),
     "parameters": lambda: _listed(sorted(names.SECRET_QUERY_PARAMETERS)),
     "fields": lambda: _listed(sorted(names.FIELDS, key=_any_case)),

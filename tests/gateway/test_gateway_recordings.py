@@ -64,7 +64,6 @@ import os
 
 import litellm
 
-litellm.disable_aiohttp_transport = True  # or its async calls take a way that is not recorded
 MESSAGES = [{"role": "user", "content": "usage 100 50"}]
 
 

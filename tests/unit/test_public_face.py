@@ -88,6 +88,13 @@ def test_the_plugin_imports_nothing_but_pytest_and_its_own_light_modules() -> No
         "tapemeter.pytest_plugin.markers",
         "tapemeter.pytest_plugin.options",
         "tapemeter.pytest_plugin.proxying",
+        "tapemeter.pytest_plugin.vcr_suites",
+        "tapemeter.pytest_plugin.vcr_suites.fixtures",
+        "tapemeter.pytest_plugin.vcr_suites.imports",
+        "tapemeter.pytest_plugin.vcr_suites.marks",
+        "tapemeter.pytest_plugin.vcr_suites.options",
+        "tapemeter.pytest_plugin.vcr_suites.style",
+        "tapemeter.pytest_plugin.whole",
     }
 
 

@@ -111,6 +111,11 @@ class Cassette:
             recording.plays += 1
             return recording
 
+    def played_last(self, key: str) -> Recording | None:
+        """Return the recording that `play` returned last for the key; None where there was none."""
+        with self._lock:
+            return self._loaded(locked=True).last.get(key)
+
     def with_key(self, key: str) -> list[Recording]:
         """Return all recordings with the key, played or not."""
         return [recording for recording in self.recordings if recording.key == key]
@@ -174,7 +179,7 @@ class Cassette:
 
     def _load(self) -> _Index:
         entries: tuple[Entry, ...] = ()
-        if self.mode.plays and self.path.exists():
+        if self.mode.reads and self.path.exists():
             entries = cassette_format.load(store.read(self.path), str(self.path))
         recordings = [Recording(index, entry, self._key(entry)) for index, entry in enumerate(entries)]
         unplayed: dict[str, deque[Recording]] = {}

@@ -122,6 +122,12 @@ def load(text: str, path: str) -> tuple[Entry, ...]:
     return _load_edited(text, start, path)
 
 
+def version(text: str) -> str | None:
+    """Return the format that a file says it has, such as `tapemeter-cassette/1`; None where it says none."""
+    found = _FORMAT_LINE.search(text, 0, _FORMAT_WITHIN)
+    return None if found is None else found[1]
+
+
 def _block(interaction: Interaction | Entry) -> str:
     if not interaction.key or not interaction.key.isprintable():
         raise ValueError("an interaction needs its key before it is written; after an edit, compute it anew")

@@ -16,6 +16,8 @@ class Mode(StrEnum):
     """Sent and recorded anew, whatever the cassette has."""
     LIVE = "live"
     """Sent; cassettes are neither read nor written."""
+    VERIFY = "verify"
+    """Sent, and the answer compared with the recording; cassettes are read, not written."""
     OFF = "off"
     """The plugin does nothing."""
 
@@ -23,6 +25,11 @@ class Mode(StrEnum):
     def plays(self) -> bool:
         """Whether recordings are read and played."""
         return self in {Mode.REPLAY, Mode.RECORD}
+
+    @property
+    def reads(self) -> bool:
+        """Whether recordings are read, to be played or to be compared with."""
+        return self.plays or self is Mode.VERIFY
 
     @property
     def records(self) -> bool:
@@ -47,4 +54,23 @@ TABLE: dict[tuple[Mode, bool], Decision] = {  # by mode, and whether the cassett
     (Mode.RECORD_ALL, False): Decision.SEND,
     (Mode.LIVE, True): Decision.SEND,
     (Mode.LIVE, False): Decision.SEND,
+    (Mode.VERIFY, True): Decision.SEND,
+    (Mode.VERIFY, False): Decision.SEND,
 }
+
+
+class Strict(StrEnum):
+    """What is done about a recording that answers another request than it was recorded for."""
+
+    OFF = "off"
+    REPORT = "report"
+    FAIL = "fail"
+
+
+class OnStale(StrEnum):
+    """What is done about a recording that is older than it may be."""
+
+    WARN = "warn"
+    FAIL = "fail"
+    RECORD = "record"
+    """Record its cassette anew, where the mode is to record what is missing; else as WARN."""

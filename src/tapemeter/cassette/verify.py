@@ -1,4 +1,4 @@
-"""Checks a cassette: that it is whole, that its keys are true, and that no secret slipped through.
+"""Checks a cassette: that it is whole, that its keys are true, that no secret slipped through, and how good it is.
 
 A finding says where a secret is and why it is one, and never shows any of it.
 """
@@ -19,11 +19,12 @@ from tapemeter.cassette import format as cassette_format
 from tapemeter.cassette import paths
 from tapemeter.cassette.body import BODY_FIELDS
 from tapemeter.cassette.match import Matcher
+from tapemeter.cassette.quality import Quality
 from tapemeter.errors import CassetteFormatError
 from tapemeter.redact import Redactor
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from tapemeter.cassette.format import Entry
     from tapemeter.cassette.model import Interaction
@@ -36,12 +37,20 @@ _VALUE = re.compile(r", got .*(?=; restore the file)", re.DOTALL)
 
 
 class Kind(StrEnum):
-    """What a finding is about. EDITED is a note; all others are problems."""
+    """What a finding is about. What has no place among NOTES is a problem."""
 
     FORMAT = "format"
     KEY = "key"
     SECRET = "secret"  # noqa: S105 - no secret, the word
+    AGE = "age"
     EDITED = "edited"
+    PARTIAL = "partial"
+    DUPLICATE = "duplicate"
+    FOREIGN = "foreign"
+
+
+NOTES = frozenset({Kind.EDITED, Kind.PARTIAL, Kind.DUPLICATE, Kind.FOREIGN})
+"""What is told of a file that passes all the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +70,7 @@ class Finding:
     @property
     def is_problem(self) -> bool:
         """Whether the file does not pass."""
-        return self.kind is not Kind.EDITED
+        return self.kind not in NOTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +84,13 @@ class Checked:
 class Verifier:
     """Checks files under the built-in rules of redaction, an environment, and rules of the user.
 
-    UsageError for a rule that is none.
+    UsageError for a rule that is none. What was recorded `before` that moment is too old; nothing is where it is empty.
     """
 
-    def __init__(self, rules: Sequence[str] = (), environ: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, rules: Sequence[str] = (), environ: Mapping[str, str] | None = None, *, before: str = ""
+    ) -> None:
+        self._before = before
         self._rules = tuple(rules)
         self._environ = dict(os.environ if environ is None else environ)
         self._redactor = Redactor(self._rules, self._environ)
@@ -92,6 +104,7 @@ class Verifier:
         except CassetteFormatError as error:
             return Checked(0, (*findings, self._broken(error, path), *self._in_lines(text, path)))
         readable = 0
+        quality = Quality(self._before)
         for number, entry in enumerate(entries, 1):
             try:
                 interaction = entry.interaction
@@ -101,12 +114,27 @@ class Verifier:
             readable += 1
             findings += self._of_key(entry, interaction, number)
             findings += self._secrets(entry, interaction, number)
+            findings += _weak(quality, interaction, path, entry.line, number)
+            if not entry.edited:
+                vars(entry).pop("interaction", None)  # where an entry keeps what it has parsed
         by_hand = edited(text, entries)
         if by_hand and not any(finding.kind is Kind.SECRET for finding in findings):
             findings += self._in_lines(text, path)  # a comment, or what else is no part of an interaction
         if by_hand:
             findings.append(Finding(Kind.EDITED, path, "edited by hand since it was recorded, which is fine"))
         return Checked(readable, tuple(findings))
+
+    def check_tape(self, interactions: Iterable[Interaction], path: str, form: str) -> Checked:
+        """Check the tape of another tool at `path`, in what is read of it: nothing of it has been redacted."""
+        message = f"a tape of {form}, which is played as it is; tapemeter cassette import makes a cassette of it"
+        findings = [*self._in_name(path), Finding(Kind.FOREIGN, path, message)]
+        quality = Quality(self._before)
+        number = 0
+        for number, interaction in enumerate(interactions, 1):
+            places = dict.fromkeys(_exposed(self._redactor, interaction))
+            findings += [self._secret(interaction, place, path, None, number) for place in places]
+            findings += _weak(quality, interaction, path, None, number)
+        return Checked(number, tuple(findings))
 
     def safe(self, text: str) -> str:
         """Return a text, such as a message about a file, without secrets."""
@@ -137,10 +165,12 @@ class Verifier:
         except yaml_reader.YamlError:
             lines.clear()  # an edited file may be laid out so that a block does not stand alone
         for place in found:
-            reason = self._reason(partial(_exposes, interaction, place))
-            where = self.safe(_label(place))
-            message = f"{where} holds a secret: {reason}; {_MEND}"
-            yield Finding(Kind.SECRET, entry.path, message, _line(place, lines) or entry.line, number, where)
+            yield self._secret(interaction, place, entry.path, _line(place, lines) or entry.line, number)
+
+    def _secret(self, interaction: Interaction, place: Place, path: str, line: int | None, number: int) -> Finding:
+        reason = self._reason(partial(_exposes, interaction, place))
+        where = self.safe(_label(place))
+        return Finding(Kind.SECRET, path, f"{where} holds a secret: {reason}; {_MEND}", line, number, where)
 
     def _in_lines(self, text: str, path: str, first: int = 1) -> Iterator[Finding]:
         """Search lines that are no part of a readable interaction."""
@@ -168,6 +198,11 @@ class Verifier:
             if exposes(Redactor((rule,), self._environ)):
                 return f"by rule {number} of those given ({rule.strip().partition(':')[0]})"
         return "by all rules together"
+
+
+def _weak(quality: Quality, interaction: Interaction, path: str, line: int | None, number: int) -> Iterator[Finding]:
+    for weak in quality.flaws(interaction, number):
+        yield Finding(Kind(weak.flaw.value), path, weak.message, line, number)
 
 
 def edited(text: str, entries: Sequence[Entry]) -> bool:

@@ -25,10 +25,15 @@ COMMANDS = {
     "cassette": (
         "list, read, compare and check recorded calls",
         {
-            "ls": "list cassettes: interactions, size, newest recording, models",
+            "ls": "list cassettes: interactions, size, age, models, tokens, cost",
             "show": "show recorded calls as conversations",
-            "diff": "show what differs between two cassettes",
+            "grep": "search prompts and answers",
+            "diff": "show what differs between two cassettes: prompts, tools, answers, usage",
             "verify": "check that cassettes are whole and hold no secret",
+            "prune": "find, and drop, what no test plays any more",
+            "migrate": "bring cassettes to the format of this version",
+            "import": "make cassettes of the recordings of VCR.py, cassetter, browsers and proxies",
+            "export": "write cassettes as VCR.py or HTTP archives (HAR) have them",
         },
     ),
     "policy": (

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
-    from tapemeter.cassette.diff import Difference
     from tapemeter.cassette.model import Interaction
     from tapemeter.cli.compare import Comparison, Pair
+    from tapemeter.cli.differing import Differing
 
 _LISTED = 12
 """Differences of one request or response that are shown as text."""
@@ -25,12 +25,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command."""
     parser.description = (
         "Compares two cassettes by meaning. Equal questions are a pair, else the most similar ones sent to the same\n"
-        "path; shown is where their requests, statuses and response bodies differ. The order of different\n"
-        "questions, headers, times, chunk boundaries and the spelling of JSON do not count.\n\n"
+        "path; shown is where their prompts, tools, settings, answers and usage differ. The order of different\n"
+        "questions, headers, times, chunk boundaries, the spelling of JSON and the ids that servers give do not\n"
+        "count.\n\n"
         "Exit code: 0 if equal; 1 if different; 2 for wrong usage or a file that cannot be read."
     )
     parser.add_argument("a", type=Path, metavar="A", help="a cassette")
     parser.add_argument("b", type=Path, metavar="B", help="the cassette to compare it with")
+    parser.add_argument("--all", action="store_true", help="show and count ids, moments and events, too")
     files.add_json(parser)
 
 
@@ -38,7 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Print the differences."""
     found_a, found_b = files.find_one(arguments.a), files.find_one(arguments.b)
     a, b = _interactions(found_a), _interactions(found_b)
-    comparison = compare(a, b)
+    comparison = compare(a, b, everything=arguments.all)
     if arguments.json:
         print(as_json(_document(comparison, a, b)))
     else:
@@ -49,7 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _interactions(path: Path) -> list[Interaction]:
-    return [entry.interaction for entry in files.read(path).entries]
+    return [interaction for _, _, interaction in files.read(path).interactions()]
 
 
 def _document(comparison: Comparison, a: Sequence[Interaction], b: Sequence[Interaction]) -> dict[str, object]:
@@ -60,8 +62,8 @@ def _document(comparison: Comparison, a: Sequence[Interaction], b: Sequence[Inte
                 "a": pair.first + 1,
                 "b": pair.second + 1,
                 "equal": pair.is_equal,
-                "request": [_fields(difference) for difference in pair.request],
-                "response": [_fields(difference) for difference in pair.response],
+                "request": [_fields(each) for each in pair.request],
+                "response": [_fields(each) for each in pair.response],
             }
             for pair in comparison.pairs
         ],
@@ -70,8 +72,9 @@ def _document(comparison: Comparison, a: Sequence[Interaction], b: Sequence[Inte
     }
 
 
-def _fields(difference: Difference) -> dict[str, str]:
-    return {"path": difference.path, "a": difference.old, "b": difference.new}
+def _fields(differing: Differing) -> dict[str, str]:
+    difference = differing.difference
+    return {"part": differing.part, "path": difference.path, "a": difference.old, "b": difference.new}
 
 
 def _named(place: int, interactions: Sequence[Interaction]) -> dict[str, object]:
@@ -94,16 +97,17 @@ def _print(comparison: Comparison, a: Sequence[Interaction], b: Sequence[Interac
 
 def _print_pair(pair: Pair, interaction: Interaction) -> None:
     print(f"\nA [{pair.first + 1}], B [{pair.second + 1}]  {_request_line(interaction)}")
-    for side, differences in (("request", pair.request), ("response", pair.response)):
-        if not differences:
+    for side, found in (("request", pair.request), ("response", pair.response)):
+        if not found:
             continue
         print(f"  {side}")
-        for difference in differences[:_LISTED]:
-            print(f"    {line(difference.path)}")
+        for differing in found[:_LISTED]:
+            difference = differing.difference
+            print(f"    {differing.part}: {line(difference.path)}")
             print(f"      A  {line(difference.old)}")
             print(f"      B  {line(difference.new)}")
-        if len(differences) > _LISTED:
-            print(f"    and {len(differences) - _LISTED} more (--json lists all)")
+        if len(found) > _LISTED:
+            print(f"    and {len(found) - _LISTED} more (--json lists all)")
 
 
 def _request_line(interaction: Interaction) -> str:

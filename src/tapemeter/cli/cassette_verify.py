@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from tapemeter.cassette import store
+from tapemeter.cassette import age, store
+from tapemeter.cassette import format as cassette_format
 from tapemeter.cassette.verify import Checked, Finding, Kind, Verifier
 from tapemeter.cli import files
 from tapemeter.cli.output import as_json, count, line
@@ -21,8 +23,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = (
         "Checks every cassette whole: its form, its end mark, and that each stored key is that of its request.\n"
         "Looks for secrets that slipped through: redaction, with the values in this environment and the rules\n"
-        "given, must find nothing left to hide. Says where a secret is, never what it is. That a file was\n"
-        "edited by hand is a note, no problem.\n\n"
+        "given, must find nothing left to hide. Says where a secret is, never what it is. With --max-age: that no\n"
+        "recording is older. Notes, no problems, are files edited by hand (whose digest is no longer theirs),\n"
+        "partial recordings, equal questions with equal answers, and tapes of other tools.\n\n"
         "Exit code: 0; 1 if there is a problem; 2 for wrong usage."
     )
     files.add_paths(parser)
@@ -34,12 +37,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="one more rule of redaction, as in ini llm_redact: header:NAME, query:NAME, json:NAME, env:NAME or "
         "text:REGEX; repeatable",
     )
+    parser.add_argument("--max-age", metavar="AGE", help="how old a recording may be: 36h, 90d, 12w (default: any)")
     files.add_json(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Check the files and print what was found."""
-    verifier = Verifier(arguments.redact)
+    longest = None if arguments.max_age is None else age.parse(arguments.max_age, "--max-age")
+    verifier = Verifier(arguments.redact, before=age.cutoff(longest, datetime.now(UTC)))
     paths = files.find(arguments.paths)
     checked = [_check(path, verifier) for path in paths]
     findings = [finding for each in checked for finding in each.findings]
@@ -62,11 +67,24 @@ def _check(path: Path, verifier: Verifier) -> Checked:
         text = store.read(path)
     except OSError as error:
         return _unreadable(path, f"cannot be read: {error.strerror or error}; make it readable")
-    except CassetteFormatError as error:
-        return _unreadable(path, error.problem, error.line)
+    except CassetteFormatError as error:  # compressed, or nothing at all
+        return _of_others(path, verifier) or _unreadable(path, error.problem, error.line)
     except CassetteError as error:
         return _unreadable(path, str(error).removeprefix(f"{path}: "))
+    if text.strip() and cassette_format.version(text) is None and (checked := _of_others(path, verifier)) is not None:
+        return checked
     return verifier.check(text, str(path))
+
+
+def _of_others(path: Path, verifier: Verifier) -> Checked | None:
+    """Check a tape of another tool; None where it is none."""
+    from tapemeter.cassette.tapes import tape as tapes  # noqa: PLC0415 - only for tapes of other tools
+
+    try:
+        found = tapes.read(path)
+    except (CassetteError, OSError):
+        return None
+    return verifier.check_tape(tapes.interactions_of(found), str(path), found.form)
 
 
 def _unreadable(path: Path, message: str, at: int | None = None) -> Checked:

@@ -3,43 +3,78 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from tapemeter.cassette import format as cassette_format
 from tapemeter.cassette import store, verify
-from tapemeter.errors import CassetteError, UsageError
+from tapemeter.errors import CassetteError, CassetteFormatError, UsageError
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from tapemeter.cassette.format import Entry
+    from tapemeter.cassette.model import Interaction
 
 DEFAULT = Path("cassettes")
 """Where commands look that were given no path."""
 
 SUFFIX = ".yaml"
 
+_OTHERS = (".yml", ".yaml.gz", ".yml.gz")
+"""How else the tapes of other tools are named; `.json` may be anything, so it is read only where it is named."""
+
+OURS = "tapemeter"
+"""The form of our own cassettes."""
+
+
+@dataclass(frozen=True, slots=True)
+class OtherEntry:
+    """An interaction of another tool's tape, without secrets, in place of an entry of ours."""
+
+    path: str
+    key: str
+    interaction: Interaction
+    line: int = 1
+    text: str = ""
+    edited: bool = False
+
 
 @dataclass(frozen=True, slots=True)
 class Tape:
-    """A cassette file as it was read: its entries are parsed when they are asked for."""
+    """A cassette file as it was read: the entries of one of ours are parsed when they are asked for.
+
+    `form` is whose it is: ours, or such as `VCR.py YAML`. `size` is bytes of the file. `edited` says whether one of
+    ours was edited by hand since it was written.
+    """
 
     path: Path
-    text: str = field(repr=False)
-    entries: tuple[Entry, ...] = field(repr=False)
+    form: str
+    size: int
+    edited: bool
+    entries: tuple[Entry | OtherEntry, ...] = field(repr=False)
 
     @property
-    def size(self) -> int:
-        """Bytes of the file."""
-        return len(self.text.encode())
+    def is_ours(self) -> bool:
+        """Whether it is in our own format."""
+        return self.form == OURS
 
-    @property
-    def edited(self) -> bool:
-        """Whether the file was edited by hand since it was written."""
-        return verify.edited(self.text, self.entries)
+    def interactions(self) -> Iterator[tuple[int, Entry | OtherEntry, Interaction]]:
+        """Yield each interaction with its number, from 1; CassetteFormatError at one that is broken.
+
+        Only one at a time is kept in memory, but for a file that was edited and so is parsed as a whole.
+        """
+        for number, entry in enumerate(self.entries, 1):
+            yield number, entry, entry.interaction
+            forget(entry)
+
+
+def forget(entry: Entry | OtherEntry) -> None:
+    """Have an entry keep no longer what it has parsed; one of an edited file cannot be parsed alone, so it keeps it."""
+    if not isinstance(entry, OtherEntry) and not entry.edited:
+        vars(entry).pop("interaction", None)
 
 
 def add_paths(parser: argparse.ArgumentParser) -> None:
@@ -61,7 +96,7 @@ def add_json(parser: argparse.ArgumentParser) -> None:
 def find(paths: Sequence[Path]) -> list[Path]:
     """Return the files that the paths name, each once, in order; UsageError where there is no such path.
 
-    A file named by itself counts whatever it is called, one in a folder if it ends in `.yaml`.
+    A file named by itself counts whatever it is called, one in a folder if it is named as a tape is.
     """
     found: dict[Path, None] = {}
     for path in paths or [DEFAULT]:
@@ -93,12 +128,48 @@ def find_one(path: Path) -> Path:
 
 
 def read(path: Path) -> Tape:
-    """Return a cassette; CassetteError where it cannot be read."""
+    """Return a cassette, ours or another tool's; CassetteError where it cannot be read.
+
+    What is shown of another tool's has no secrets, as if it had been recorded by us.
+    """
     try:
+        size = path.stat().st_size
         text = store.read(path)
     except OSError as error:
         raise CassetteError(f"{path}: cannot be read: {error.strerror or error}; make it readable") from None
-    return Tape(path, text, cassette_format.load(text, str(path)))
+    except CassetteFormatError as error:  # compressed, or nothing at all
+        return _of_others(path, error)
+    try:
+        entries = cassette_format.load(text, str(path))
+    except CassetteFormatError as error:
+        if not text.strip() or cassette_format.version(text) is not None:
+            raise
+        return _of_others(path, error)
+    return Tape(path, OURS, size, verify.edited(text, entries), entries)
+
+
+def _of_others(path: Path, error: CassetteFormatError) -> Tape:
+    """Return a tape of another tool; `error`, which says what is wrong with it as one of ours, where it is none."""
+    from tapemeter.cassette.match import Matcher  # noqa: PLC0415 - only for tapes of other tools, as what follows
+    from tapemeter.cassette.tapes import tape as tapes  # noqa: PLC0415
+    from tapemeter.redact import Redactor  # noqa: PLC0415
+
+    try:
+        found = tapes.read(path)
+    except (CassetteFormatError, OSError):
+        raise error from None
+    redactor, matcher = Redactor(), Matcher()
+    entries = []
+    for interaction in tapes.interactions_of(found):
+        secrets = redactor.secrets_of(interaction.request)
+        request = redactor.request(interaction.request)
+        safe = replace(interaction, request=request, response=redactor.response(interaction.response, secrets))
+        try:
+            key = matcher.stored_key(request)
+        except (ValueError, RecursionError):
+            key = "-"
+        entries.append(OtherEntry(str(path), key, replace(safe, key=key)))
+    return Tape(path, found.form, path.stat().st_size, edited=False, entries=tuple(entries))
 
 
 def _below(folder: Path) -> list[Path]:
@@ -107,7 +178,7 @@ def _below(folder: Path) -> list[Path]:
             Path(where, name)
             for where, _, names in os.walk(folder, onerror=_raise)
             for name in names
-            if name.endswith(SUFFIX)
+            if name.endswith((SUFFIX, *_OTHERS)) and not name.startswith(store.TEMPORARY_PREFIX)
         ]
     except OSError as error:
         raise UsageError(f"{error.filename}: cannot be listed: {error.strerror}; make it readable") from None

@@ -8,6 +8,8 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
     from tapemeter.errors import TapemeterError
 
 _UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -34,6 +36,34 @@ def as_json(value: Any) -> str:
     """Return a JSON document that is safe to print, unicode as itself."""
     text = json.dumps(value, indent=2, ensure_ascii=False)
     return _UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def print_listing(
+    head: Mapping[str, Any],
+    name: str,
+    items: Iterable[Any],
+    tail: Callable[[], Mapping[str, Any]] = dict,
+) -> None:
+    """Print a JSON object with a list in it, item by item as they come, so that none has to be kept.
+
+    `head` are the fields before the list, `tail` gives those after it once it has ended.
+    """
+    print("{")
+    for key, value in head.items():
+        print(f"  {as_json(key)}: {_nested(value)},")
+    print(f"  {as_json(name)}: [", end="")
+    separator = ""
+    for item in items:
+        print(f"{separator}\n    {_nested(item, by=4)}", end="")
+        separator = ","
+    print("\n  ]" if separator else "]", end="")
+    for key, value in tail().items():
+        print(f",\n  {as_json(key)}: {_nested(value)}", end="")
+    print("\n}")
+
+
+def _nested(value: Any, by: int = 2) -> str:
+    return as_json(value).replace("\n", "\n" + " " * by)
 
 
 def count(number: int, noun: str) -> str:

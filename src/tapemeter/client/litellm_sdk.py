@@ -166,7 +166,6 @@ def _sdk() -> ModuleType:
         import litellm  # noqa: PLC0415 - an extra, and ten seconds to import
     except ImportError:
         raise UsageError(_MISSING) from None
-    litellm.disable_aiohttp_transport = True
     litellm.telemetry = False
     sdk: ModuleType = litellm
     return sdk

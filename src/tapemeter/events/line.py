@@ -35,6 +35,8 @@ KINDS = (
     "overrun",
     "not_run",
     "lapsed",
+    "drift",
+    "stale",
     "torn",
     "merged",
     "end",

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from tapemeter.intercept import threads
-from tapemeter.intercept.http_client import HttpClientAdapter
-from tapemeter.intercept.httpcore import HttpcoreAdapter, TransportCheck
 from tapemeter.intercept.imports import ImportWatch
-from tapemeter.intercept.tls import TlsAdapter
-from tapemeter.intercept.urllib3 import Urllib3Adapter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,17 +15,34 @@ if TYPE_CHECKING:
 
     from tapemeter.intercept.adapter import Adapter
 
-ADAPTERS: tuple[Adapter, ...] = (
-    HttpcoreAdapter("httpcore"),
-    HttpcoreAdapter("httpcore2"),
-    TransportCheck("httpx", "httpcore"),
-    TransportCheck("httpx2", "httpcore2"),
-    HttpClientAdapter(),
-    Urllib3Adapter(),
-    TlsAdapter("httpx._transports.default"),
-    TlsAdapter("httpx2._transports.default"),
+
+@dataclass(frozen=True)
+class Known:
+    """A module of a client library, and the class of its adapter here, which is loaded once the library is."""
+
+    module: str
+    adapter: str
+    arguments: tuple[str, ...] = ()
+
+    def load(self) -> Adapter:
+        """Return the adapter."""
+        file, _, name = self.adapter.partition(":")
+        made: Adapter = getattr(import_module(f"tapemeter.intercept.{file}"), name)(*self.arguments)
+        return made
+
+
+KNOWN = (
+    Known("httpcore", "httpcore:HttpcoreAdapter", ("httpcore",)),
+    Known("httpcore2", "httpcore:HttpcoreAdapter", ("httpcore2",)),
+    Known("httpx", "httpcore:TransportCheck", ("httpx", "httpcore")),
+    Known("httpx2", "httpcore:TransportCheck", ("httpx2", "httpcore2")),
+    Known("http.client", "http_client:HttpClientAdapter"),
+    Known("urllib3", "urllib3:Urllib3Adapter"),
+    Known("aiohttp", "aiohttp:AiohttpAdapter"),
+    Known("httpx._transports.default", "tls:TlsAdapter", ("httpx._transports.default",)),
+    Known("httpx2._transports.default", "tls:TlsAdapter", ("httpx2._transports.default",)),
 )
-"""One for each client library."""
+"""Whatever is intercepted."""
 
 
 def install() -> Callable[[], None]:
@@ -36,18 +51,18 @@ def install() -> Callable[[], None]:
     InterceptionError, here or at the import of the library, where its calls would be missed.
     """
     undos = [threads.install()]
-    hooked: set[tuple[type[Adapter], int]] = set()
+    hooked: set[tuple[str, int]] = set()
 
-    def hooking(adapter: Adapter) -> Callable[[ModuleType], None]:
+    def hooking(known: Known) -> Callable[[ModuleType], None]:
         def hook(module: ModuleType) -> None:
-            known = (type(adapter), id(module))
-            if known not in hooked:  # `httpx2.alias_httpx()` gives one module two names
-                hooked.add(known)
-                undos.append(adapter.install(module))
+            place = (known.adapter, id(module))
+            if place not in hooked:  # `httpx2.alias_httpx()` gives one module two names
+                hooked.add(place)
+                undos.append(known.load().install(module))
 
         return hook
 
-    watch = ImportWatch({adapter.module: hooking(adapter) for adapter in ADAPTERS})
+    watch = ImportWatch({known.module: hooking(known) for known in KNOWN})
 
     def undo() -> None:
         watch.undo()

@@ -1,8 +1,8 @@
 """What an adapter for a client library is, and how the parts of one call are put around a send.
 
-An adapter replaces the one method of its library through which every request passes. `Hook` puts a function in
-place of a method and takes it away again; `sending` is what holds while a claimed call is on its way, `reading`
-while its body is read, and `raise_ending` is how a recorded body ends.
+An adapter replaces the one method of its library through which every request passes. `claim` asks whose call it is;
+`sending` is what holds while a claimed call is on its way, `reading` while its body is read, and `raise_ending` is how
+a recorded body ends.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from tapemeter.exchange import Call
-    from tapemeter.model import Headers, Response
+    from tapemeter.model import Headers, Request, Response
+    from tapemeter.owner import Owner
 
 GRACE = 5.0
 """Seconds beyond the recorded time for which a cancelled stream waits to be cancelled again."""
@@ -37,24 +38,14 @@ class Adapter(Protocol):
         """Intercept the library and return what undoes it; InterceptionError where it would miss calls."""
 
 
-class Hook:
-    """A method of a class replaced by a wrapper around it, until `undo`."""
+def claim(head: Request) -> Owner | None:
+    """Return the owner of a call from its request line and headers, or None for a request that is let through.
 
-    def __init__(self, owner: type | ModuleType, name: str, wrap: Callable[[Any], Any]) -> None:
-        self._owner, self._name = owner, name
-        self._original = getattr(owner, name)
-        self._own = name in vars(owner)
-        self._wrapper = wrap(self._original)
-        setattr(owner, name, self._wrapper)
-
-    def undo(self) -> None:
-        """Put the original back, unless somebody else has put theirs on top and not taken it away."""
-        if vars(self._owner).get(self._name) is not self._wrapper:
-            return
-        if self._own:
-            setattr(self._owner, self._name, self._original)
-        else:
-            delattr(self._owner, self._name)
+    Besides what `exchange.claim` lets through, that is a request that a library makes on its way to send a call that
+    was claimed above it, so that a call is recorded once however many layers it passes; and one of our own, such as an
+    alarm.
+    """
+    return None if guard.is_passing() else exchange.claim(head)
 
 
 @contextmanager

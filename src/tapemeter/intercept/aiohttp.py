@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from tapemeter import exchange
 from tapemeter.intercept import deadline
-from tapemeter.intercept.adapter import Hook, claim, lower, missed, sending, takes
+from tapemeter.intercept.adapter import claim, lower, missed, sending, takes
+from tapemeter.intercept.hook import Hook
 from tapemeter.model import Request, without_headers
 
 if TYPE_CHECKING:

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import threading
 from contextlib import contextmanager, nullcontext, suppress
+from functools import wraps
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from tapemeter import exchange
-from tapemeter.intercept.adapter import Hook
+from tapemeter.intercept.hook import Hook
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -101,6 +102,7 @@ _NEVER = _Never()
 
 
 def _shortened(wait: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(wait)  # a session within this one looks at what it takes
     def wrapper(*args: Any, **kwargs: Any) -> Any:
         if _due.at is None:
             return wait(*args, **kwargs)

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from tapemeter import exchange
 from tapemeter.intercept import stages
-from tapemeter.intercept.adapter import Hook, address, lower, missed, takes
+from tapemeter.intercept.adapter import address, claim, lower, missed, takes
+from tapemeter.intercept.hook import Hook
 from tapemeter.model import Request, header
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ def _sending(send: Callable[..., None]) -> Callable[..., None]:
         stages.leave(conn)
         try:
             head = _head(conn)
-            owner = exchange.claim(head)
+            owner = claim(head)
             if owner is None:
                 send(conn, message_body, encode_chunked)
                 return

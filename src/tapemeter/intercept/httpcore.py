@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 from tapemeter import exchange
 from tapemeter.errors import BudgetStopped
 from tapemeter.intercept import deadline
-from tapemeter.intercept.adapter import GRACE, Hook, missed, raise_ending, reading, sending
+from tapemeter.intercept.adapter import GRACE, claim, missed, raise_ending, reading, sending, takes
+from tapemeter.intercept.hook import Hook
 from tapemeter.model import Ending, Request, Response
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ class HttpcoreAdapter:
             ("handle_async_request", "AsyncConnectionPool", ("AsyncHTTPProxy", "AsyncSOCKSProxy")),
         ):
             send = getattr(getattr(module, pool, None), method, None)
-            if send is None or list(inspect.signature(send).parameters) != ["self", "request"]:
+            if not takes(getattr(module, pool, None), method, "self", "request"):
                 raise missed(module, f"{pool}.{method}(request) is gone or takes other arguments")
             for name in subclasses:
                 # Without the optional socksio the SOCKS classes are stand-ins that cannot send.
@@ -87,7 +88,7 @@ class TransportCheck:
 def _sync(module: ModuleType, send: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
     def handle_request(pool: Any, request: Any) -> Any:
         __tracebackhide__ = True
-        owner = exchange.claim(_head(request))
+        owner = claim(_head(request))
         if owner is None:
             return send(pool, request)
         body = b"".join(request.stream)
@@ -109,7 +110,7 @@ def _sync(module: ModuleType, send: Callable[[Any, Any], Any]) -> Callable[[Any,
 def _async(module: ModuleType, send: Callable[[Any, Any], Awaitable[Any]]) -> Callable[[Any, Any], Awaitable[Any]]:
     async def handle_async_request(pool: Any, request: Any) -> Any:
         __tracebackhide__ = True
-        owner = exchange.claim(_head(request))
+        owner = claim(_head(request))
         if owner is None:
             return await send(pool, request)
         body = b"".join([part async for part in request.stream])

@@ -44,9 +44,7 @@ class ImportWatch:
         for finder in sys.meta_path[sys.meta_path.index(self) + 1 :]:  # those before have not found it
             spec = finder.find_spec(name, path, target)
             if spec is not None:
-                if spec.loader is not None:
-                    imported = partial(self._imported, name)
-                    spec.loader = _TellingLoader(spec.loader, imported)  # type: ignore[assignment]
+                telling(spec, partial(self._imported, name))
                 return spec
         return None
 
@@ -54,6 +52,12 @@ class ImportWatch:
         if name in self._wanted:  # the watch may have ended since the module was found
             self._wanted[name](module)
             self._wanted.pop(name, None)
+
+
+def telling(spec: ModuleSpec, imported: Callable[[ModuleType], None]) -> None:
+    """Have a function called with the module of a spec once it is executed."""
+    if spec.loader is not None:
+        spec.loader = _TellingLoader(spec.loader, imported)  # type: ignore[assignment]
 
 
 class _TellingLoader:

@@ -6,7 +6,6 @@ import socket
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
 
 from tapemeter import exchange
 from tapemeter.intercept import deadline
@@ -40,12 +39,27 @@ class _Stage:
         """Leave the connection as it was."""
 
 
-_under_way: WeakKeyDictionary[Any, _Stage] = WeakKeyDictionary()
+_UNDER_WAY = "_tapemeter_under_way"
+"""The attribute of a connection that holds its stage; what lay beside it would have to know when it is gone."""
+
+
+def _under_way(conn: Any) -> _Stage | None:
+    stage: _Stage | None = vars(conn).get(_UNDER_WAY)
+    return stage
+
+
+def _begin(conn: Any, stage: _Stage) -> None:
+    vars(conn)[_UNDER_WAY] = stage
+
+
+def _end(conn: Any) -> _Stage | None:
+    stage: _Stage | None = vars(conn).pop(_UNDER_WAY, None)
+    return stage
 
 
 def is_decided(conn: Any) -> bool:
     """Say whether what is sent through a connection now was decided on before."""
-    stage = _under_way.get(conn)
+    stage = _under_way(conn)
     return stage is not None and stage.is_decided
 
 
@@ -57,7 +71,7 @@ def handed_over(conn: Any, call: Call | None) -> Iterator[None]:
     """
     stage = _Stage(conn) if call is None else _next_stage(conn, call)
     stage.is_decided = True
-    _under_way[conn] = stage
+    _begin(conn, stage)
     try:
         yield
     finally:
@@ -70,8 +84,9 @@ def send(conn: Any, call: Call | None, transmit: Callable[[], None]) -> None:
     if call is None:
         transmit()
         return
-    stage = _under_way[conn] = _next_stage(conn, call)
+    stage = _next_stage(conn, call)
     stage.is_decided = True
+    _begin(conn, stage)
     try:
         if call.replay is not None:
             transmit()
@@ -86,15 +101,15 @@ def send(conn: Any, call: Call | None, transmit: Callable[[], None]) -> None:
 
 def gather(conn: Any, owner: Owner, head: Request) -> None:
     """Hold back what is sent from here on, until it is all that the head announces, or an answer is asked for."""
-    _under_way[conn] = _Gathering(conn, owner, head)
+    _begin(conn, _Gathering(conn, owner, head))
 
 
 def answered(conn: Any, read: Callable[[Any], Any]) -> Any:
     """Return the response to what was sent; `read` reads one off the connection's socket."""
-    stage = _under_way.get(conn)
+    stage = _under_way(conn)
     if isinstance(stage, _Gathering):
         stage.begin()
-    stage = _under_way.pop(conn, None)
+    stage = _end(conn)
     if stage is None:
         return read(conn)
     try:
@@ -105,7 +120,7 @@ def answered(conn: Any, read: Callable[[Any], Any]) -> Any:
 
 def leave(conn: Any) -> None:
     """Forget what is under way on a connection."""
-    stage = _under_way.pop(conn, None)
+    stage = _end(conn)
     if stage is not None:
         stage.leave()
 

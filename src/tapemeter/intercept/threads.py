@@ -14,14 +14,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tapemeter import intent as intents
 from tapemeter import job as jobs
+from tapemeter import lending
 from tapemeter import owner as owners
-from tapemeter.intercept.adapter import Hook
+from tapemeter.intercept.hook import Hook
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tapemeter.intent import Intent
     from tapemeter.job import StepRun
+    from tapemeter.lending import Lent
     from tapemeter.owner import Owner
 
 
@@ -74,18 +76,21 @@ def _submit(submit: Callable[..., Any]) -> Callable[..., Any]:
 
 
 class _Carried(NamedTuple):
-    """What code takes along: whose it is, the steps it is in, and what its calls mean."""
+    """What code takes along: whose it is, the steps it is in, what its calls mean, and what answers them."""
 
     owner: Owner | None
     steps: tuple[StepRun, ...]
     intent: Intent | None
+    tape: Lent | None
 
     @classmethod
     def here(cls) -> _Carried | None:
         """Return what the running code would take along; None where it is nobody's."""
         owner = owners.bound()
-        return None if owner is None else cls(owner, jobs.current_steps(), intents.current())
+        return None if owner is None else cls(owner, jobs.current_steps(), intents.current(), lending.bound())
 
     def bind(self) -> _Carried:
         """Have the code that runs from here on have it; return what it had."""
-        return _Carried(owners.bind(self.owner), jobs.bind_steps(self.steps), intents.bind(self.intent))
+        return _Carried(
+            owners.bind(self.owner), jobs.bind_steps(self.steps), intents.bind(self.intent), lending.bind(self.tape)
+        )

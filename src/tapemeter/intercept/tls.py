@@ -11,9 +11,10 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
+from tapemeter import lending
 from tapemeter import owner as owners
 from tapemeter.cassette.mode import Mode
-from tapemeter.intercept.adapter import Hook
+from tapemeter.intercept.hook import Hook
 
 if TYPE_CHECKING:
     import ssl
@@ -51,6 +52,9 @@ def _sharing(create: Callable[..., ssl.SSLContext]) -> Callable[..., ssl.SSLCont
 
 
 def _in_replay() -> bool:
+    cassette = lending.in_use()
+    if cassette is not None:
+        return cassette.sends_nothing
     owner = owners.current()
     if owner is not None:
         return owner.mode is Mode.REPLAY

@@ -2,7 +2,8 @@
 
 `HTTPConnectionPool._make_request` is below retries and redirects and above the connection, which is only made inside of
 it; all pools send through it. The answer is noted, or played, by what `http.client` has for that, of which urllib3's
-connections are a kind. Connections that answer by themselves, as libraries that mock have them, are left alone.
+connections are a kind. Connections that answer by themselves, as libraries that mock have them, are left alone; what
+they send with `http.client` after all is seen there.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from weakref import WeakKeyDictionary
 
 from tapemeter import exchange
 from tapemeter.intercept import stages
-from tapemeter.intercept.adapter import Hook, address, lower, missed, sending, takes
+from tapemeter.intercept.adapter import address, claim, lower, missed, sending, takes
+from tapemeter.intercept.hook import Hook
 from tapemeter.model import Request
 
 if TYPE_CHECKING:
@@ -75,9 +77,11 @@ def _attempting(module: ModuleType, tunnels: _Tunnels, send: Callable[..., Any])
             with stages.handed_over(conn, call):
                 return send(pool, conn, method, url, **options)
 
-        answers_itself = type(conn).getresponse is not module.connection.HTTPConnection.getresponse
+        if stages.is_decided(conn) or not _is_plain(module, conn):  # by a session within this one
+            tunnels.pop(conn, lambda: None)()
+            return send(pool, conn, method, url, **options)
         head = _head(pool, method, url, options.get("headers"))
-        owner = None if answers_itself else exchange.claim(head)
+        owner = claim(head)
         if owner is None:
             return make(None)
         body, options["body"] = _read(options.get("body"))
@@ -92,6 +96,12 @@ def _attempting(module: ModuleType, tunnels: _Tunnels, send: Callable[..., Any])
             return make(call)
 
     return _make_request
+
+
+def _is_plain(module: ModuleType, conn: Any) -> bool:
+    """Say whether answers of a connection are read by the library's own code, wrapped by somebody else or not."""
+    reads = next((kind for kind in type(conn).__mro__ if "getresponse" in vars(kind)), object)
+    return reads.__module__ == str(module.connection.__name__)
 
 
 def _playing(conn: Any, make: Callable[[], Any]) -> Any:
@@ -109,7 +119,8 @@ def _shorten(pool: Any, options: dict[str, Any], call: Call) -> None:
     if patience is None:
         return
     timeout = pool._get_timeout(options.get("timeout")).clone()  # noqa: SLF001 - what the pool itself does with it
-    timeout.total = patience if timeout.total is None else min(timeout.total, patience)
+    given = timeout.total if isinstance(timeout.total, int | float) else patience  # else none, or the sockets' own
+    timeout.total = min(given, patience)
     options["timeout"] = timeout
 
 

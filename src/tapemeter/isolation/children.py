@@ -74,7 +74,7 @@ def read_facts(folder: Path) -> tuple[Path, AllowList]:
     """Return where the package lies and what is allowed, as a folder of ours says it."""
     facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
     layers = [
-        (AllowList.default() if layer["local"] else AllowList.nothing()).plus(layer["hosts"])
+        (AllowList.default() if layer["local"] else AllowList.matching(layer["patterns"])).plus(layer["hosts"])
         for layer in facts["allowed"]
     ]
     return Path(facts["package"]), reduce(AllowList.intersect, layers)
@@ -100,7 +100,10 @@ def led(python_path: str | None, folder: str, entry: str | None) -> str | None:
 
 
 def _written(allowed: AllowList) -> list[dict[str, Any]]:
-    return [{"local": layer.local, "hosts": [str(rule) for rule in layer.rules]} for layer in allowed.layers]
+    return [
+        {"local": layer.local, "hosts": [str(rule) for rule in layer.rules], "patterns": layer.patterns}
+        for layer in allowed.layers
+    ]
 
 
 def _read(path: Path) -> Iterator[tuple[str, str]]:

@@ -31,7 +31,7 @@ def start(folder: str) -> None:
     test = _test(os.environ.get(_CURRENT_TEST))
 
     def policy(kind: Any, host: str, port: int | None, /) -> None:
-        if not (allowed.allows_unix if kind == "unix" else allowed.allows(host, port)):
+        if not (allowed.allows_socket(host) if kind == "unix" else allowed.allows(host, port)):
             raise guard.blocked(kind, host, port, test, allowed)
 
     told = partial(_tell, Path(folder).parent / children.REFUSED)

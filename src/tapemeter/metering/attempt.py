@@ -103,6 +103,8 @@ class Attempt:
     is_fallback: bool = False
     """Whether the program took another way than the one it wanted, for the reason that follows."""
     fallback_reason: str | None = None
+    interaction: str | None = None
+    """The stored key of the recording that answers it; None where there is none."""
     bound: Amounts = field(default_factory=dict)
     reservation: Reservation | None = None
     deadline: float | None = None

@@ -50,6 +50,7 @@ def call_event(attempt: Attempt, outcome: str, answer: Answer | None = None) -> 
         "step": attempt.step,
         "test": caller.nodeid if caller.markable else None,
         "cassette": caller.cassette_name,
+        "interaction": attempt.interaction,
         "source": attempt.source,
         "outcome": outcome,
         "gen_ai.operation.name": asked.operation,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tapemeter.pytest_plugin import markers, options
+from tapemeter.pytest_plugin import markers, options, whole
 from tapemeter.pytest_plugin.calling import llm, llm_aliases, llm_echo
 from tapemeter.pytest_plugin.fixtures import (
     LIFECYCLE,
@@ -22,6 +22,24 @@ from tapemeter.pytest_plugin.fixtures import (
     llm_usage,
 )
 from tapemeter.pytest_plugin.proxying import _llm_proxy_server, llm_proxy
+from tapemeter.pytest_plugin.vcr_suites import imports as vcr_imports
+from tapemeter.pytest_plugin.vcr_suites import marks, style
+from tapemeter.pytest_plugin.vcr_suites import options as vcr_options
+from tapemeter.pytest_plugin.vcr_suites.fixtures import (
+    _vcr_marker,
+    _vcr_network,
+    _vcr_of_module,
+    allowed_hosts,
+    default_cassette_name,
+    disable_recording,
+    record_mode,
+    vcr,
+    vcr_cassette,
+    vcr_cassette_dir,
+    vcr_cassette_name,
+    vcr_config,
+    vcr_markers,
+)
 
 if TYPE_CHECKING:
     from tapemeter.pytest_plugin.ending import Ending
@@ -31,7 +49,13 @@ if TYPE_CHECKING:
 __all__ = [
     "_llm_proxy_server",
     "_llm_seed",
+    "_vcr_marker",
+    "_vcr_network",
+    "_vcr_of_module",
+    "allowed_hosts",
     "block_network",
+    "default_cassette_name",
+    "disable_recording",
     "llm",
     "llm_aliases",
     "llm_budget_policy",
@@ -41,6 +65,13 @@ __all__ = [
     "llm_job",
     "llm_proxy",
     "llm_usage",
+    "record_mode",
+    "vcr",
+    "vcr_cassette",
+    "vcr_cassette_dir",
+    "vcr_cassette_name",
+    "vcr_config",
+    "vcr_markers",
 ]
 
 SESSION: pytest.StashKey[Session] = pytest.StashKey()
@@ -52,14 +83,22 @@ _WORKER_KEY = "tapemeter"
 NOT_RUN = "tapemeter-not-run"
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    """Register options and ini settings."""
+def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
+    """Register options and ini settings; those of other plugins' suites when it is known that these are not there."""
     options.add(parser)
+    if vcr_options.is_late(pluginmanager):
+        config: Any = pluginmanager.get_plugin("pytestconfig")
+        vcr_options.declare(config, parser)
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_load_initial_conftests(early_config: pytest.Config, parser: pytest.Parser, args: list[str]) -> None:
-    """Keep `--record-cassettes tests/` from taking the path for its value; leave the network if that is asked for."""
+    """Keep `--record-cassettes tests/` from taking the path for its value; leave the network if that is asked for.
+
+    Every plugin is loaded by now, so one that serves the same suites is refused by its name.
+    """
+    vcr_options.declare_early(early_config, parser, args)
+    vcr_imports.watch(early_config)
     options.separate_record_value(early_config, parser, args)
     if options.guard(early_config) == "namespace":
         from tapemeter.pytest_plugin import moving  # noqa: PLC0415 - only for this guard
@@ -70,8 +109,12 @@ def pytest_load_initial_conftests(early_config: pytest.Config, parser: pytest.Pa
 
 def pytest_configure(config: pytest.Config) -> None:
     """Register the markers; check the settings; start where a mode was given."""
-    for line in markers.LINES:
+    for line in (*markers.LINES, *marks.LINES):
         config.addinivalue_line("markers", line)
+    vcr_imports.watch(config)
+    style.named(config)
+    config.stash[whole.WATCH] = watch = whole.Watch()
+    config.pluginmanager.register(watch, "tapemeter-watch")
     if options.is_plain(config):
         return
     if options.guard(config) == "namespace":
@@ -87,12 +130,20 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Check all markers before the first test runs, and start if any test is ours."""
+    with _usage_errors():
+        marks.find(config, items)
+    if vcr_imports.is_used(config):
+        for item in items:
+            if not markers.is_ours(item):
+                marks.leave_to_program(item)
     ours = [item for item in items if markers.is_ours(item)]
     if ours:
         with _usage_errors():
             for item in ours:
                 markers.check(item)
         session = _session(config)
+        with _usage_errors():
+            vcr_options.check(config, session.settings)
         if _is_active(session):
             _start(config, session)
     if config.pluginmanager.has_plugin(LIFECYCLE):
@@ -119,6 +170,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         if SESSION in config.stash:
             config.stash[SESSION].end_alarms()
             config.stash[SESSION].gather()
+            config.stash[SESSION].findings.dropped = config.stash[whole.WATCH].dropped
             config.stash[SESSION].run.close()
             config.workeroutput[_WORKER_KEY] = asdict(config.stash[SESSION].findings)
         return
@@ -128,7 +180,8 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
     _session(config).end_alarms()
     _session(config).gather()
-    config.stash[ENDING] = ended = ending.end(_session(config), _findings(config), session.exitstatus)
+    suite = whole.judge(session, _findings(config))
+    config.stash[ENDING] = ended = ending.end(_session(config), _findings(config), session.exitstatus, suite=suite)
     session.exitstatus = ended.exit_status
 
 
@@ -258,6 +311,8 @@ class _usage_errors:  # noqa: N801 - used as a context manager function
         return None
 
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        if error is None:
+            return
         from tapemeter.errors import InterceptionError, PolicyError, UsageError  # noqa: PLC0415
 
         if isinstance(error, UsageError | InterceptionError | PolicyError):

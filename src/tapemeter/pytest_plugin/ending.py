@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tapemeter.errors import EvidenceError
+from tapemeter.pytest_plugin import orphans
 
 if TYPE_CHECKING:
+    from tapemeter.pytest_plugin.whole import Suite
     from tapemeter.session import Findings, Session
 
 OUT_OF_BUDGET = 8
@@ -28,6 +30,8 @@ class Ending:
     exit_status: int
     problems: list[str] = field(default_factory=list)
     """What is wrong with the session as a whole, a sentence each."""
+    notes: list[str] = field(default_factory=list)
+    """What was to be judged and could not be, a sentence each."""
 
     @property
     def says_anything(self) -> bool:
@@ -36,17 +40,18 @@ class Ending:
         told = found is not None and bool(
             found.written or found.blocked or found.undelivered or any(found.shared.values())
         )
-        return told or self.report is not None or bool(self.problems)
+        return told or self.report is not None or bool(self.problems or self.notes)
 
 
-def end(session: Session, findings: Findings | None, exit_status: int) -> Ending:
-    """End the run of a session and judge it."""
+def end(session: Session, findings: Findings | None, exit_status: int, *, suite: Suite) -> Ending:
+    """End the run of a session and judge it. `suite` is how much of its suite it ran."""
     run = session.run
     spent = run.stopped
     problems: list[str] = []
     report: dict[str, Any] | None = None
     try:
-        report = run.finish(guard=session.network_guard, reason=None if spent is None else f"run budget: {spent}")
+        reason = None if spent is None else f"run budget: {spent}"
+        report = run.finish(guard=session.network_guard, reason=reason, suite=suite.as_json())
     except EvidenceError as error:
         problems.append(f"the evidence of this run is not sound: {error}")
     folder = run.place.folder
@@ -54,6 +59,8 @@ def end(session: Session, findings: Findings | None, exit_status: int) -> Ending
     ended = Ending(findings, report, shown, exit_status, problems)
     if report is not None:
         problems += _found(report, session.settings.fail_on)
+    found, ended.notes = orphans.judge(session, findings, suite)
+    problems += found
     failed = bool(problems) or (findings is not None and any(findings.shared.values()))
     if spent is not None and exit_status in _JUDGED:
         ended.exit_status = OUT_OF_BUDGET
@@ -73,6 +80,8 @@ def _found(report: dict[str, Any], fail_on: frozenset[str]) -> list[str]:
         "warning": (len(warnings), "a budget came near its limit"),
         "unpriced": (unpriced, "calls have no known price; give their models one in the price file"),
         "stopped": (len(report["stops"]), "jobs were stopped by a budget"),
+        "drift": (len(report["drift"]), "recordings are not what is asked or answered now"),
+        "stale": (len(report["stale"]), "recordings that answered are too old; record them again"),
     }
     found += [
         f"--llm-fail-on={kind}: {count} time{'s' if count > 1 else ''}: {what}"

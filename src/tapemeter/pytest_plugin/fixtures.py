@@ -34,7 +34,7 @@ class ActiveCassette:
 
     @property
     def mode(self) -> str:
-        """How the test's calls are answered: replay, record, record-all, live or off."""
+        """How the test's calls are answered: replay, record, record-all, live, verify or off."""
         return "off" if self._owner is None else self._owner.mode.value
 
     @property

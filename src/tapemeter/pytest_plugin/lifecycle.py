@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -10,9 +11,10 @@ from tapemeter import owner as owners
 from tapemeter.errors import BudgetStopped
 from tapemeter.outcome import Turn
 from tapemeter.owner import State
-from tapemeter.pytest_plugin import budgets, markers, names
+from tapemeter.pytest_plugin import budgets, markers, names, orphans, strictness
 from tapemeter.pytest_plugin.binding import bound_fixture, bound_function
 from tapemeter.pytest_plugin.refusals import Refusals, is_stop, shorten
+from tapemeter.pytest_plugin.vcr_suites import joining
 from tapemeter.settings import CassetteArguments
 
 if TYPE_CHECKING:
@@ -39,6 +41,10 @@ class Lifecycle:
     def owner_of(self, item: pytest.Item) -> Owner | None:
         """Return the owner of a running test; None where the test is none of ours."""
         return self._owners.get(item)
+
+    def has_failed(self, item: pytest.Item) -> bool:
+        """Say whether a test has failed, or was skipped, by now."""
+        return item in self._failed
 
     # One test
 
@@ -77,6 +83,7 @@ class Lifecycle:
             else:
                 self._meets_expectation(item, owner, None)
         self._refusals.raise_swallowed(owner)
+        strictness.judge(owner)
         return result
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -93,11 +100,15 @@ class Lifecycle:
             passed = item not in self._failed
         finally:
             del self._owners[item]
+            self._leave_out(item, owner, passed=passed)
             self._refusals.forget()
             self.session.close(owner, keep=passed or self.session.settings.record_failed)
             item.user_properties += budgets.properties(owner, self.session.settings.guard)
             skipped = item in self._skipped
             self._end(owner.job, Turn.PASSED if passed else Turn.CANCELLED if skipped else Turn.FAILED)
+        orphans.note(self.session, owner, passed=passed and owner.job.stop is None)
+        if passed:
+            strictness.judge(owner)
         if passed and owner.job.stop is None:
             self._judge_unplayed(owner, shared=owner.shared)
         return result
@@ -115,6 +126,17 @@ class Lifecycle:
                 self._skipped.add(item)
         return report
 
+    def _leave_out(self, item: pytest.Item, owner: Owner, *, passed: bool) -> None:
+        """Note that a test tells nothing of which recordings are needed, as where it was skipped."""
+        if passed and owner.mode.reads:
+            return
+        findings = self.session.findings
+        if owner.cassette.path.exists():
+            findings.left_out.append(owner.cassette_name)
+        if item in self._skipped:
+            findings.skipped += 1
+            findings.unnamed += markers.CONFIG_FIXTURE in markers.overrides(item)
+
     def finish(self) -> None:
         """End what is still under way, as after an interruption, and the jobs of several tests."""
         for owner in self._owners.values():
@@ -122,7 +144,7 @@ class Lifecycle:
             self._end(owner.job, Turn.CANCELLED)
         self._owners.clear()
         failed = frozenset(item.nodeid for item in self._failed - self._skipped)
-        self.session.run.orchestrator.close_groups(failed)
+        self.session.run.close_groups(failed)
 
     # Budgets
 
@@ -203,8 +225,10 @@ class Lifecycle:
     def _close_fixture(self, owner: Owner) -> None:
         self.session.close(owner, keep=True)
         self._end(owner.job, Turn.PASSED)
+        orphans.note(self.session, owner)
         self._judge_unplayed(owner, shared=True)
         self._refusals.raise_swallowed(owner)
+        strictness.judge(owner)
 
     # Owners
 
@@ -227,6 +251,9 @@ class Lifecycle:
         job: Job | None = None,
     ) -> Owner:
         arguments = markers.cassette_arguments(item).over(config)
+        theirs = joining.first_mode(item, self.session.mode)
+        if theirs is not None:
+            arguments = replace(arguments, mode=theirs)
         group = budgets.job_of(item)
         folder = self.session.settings.cassette_dir
         path = (
@@ -244,6 +271,7 @@ class Lifecycle:
             normalize=self.hooks.normalizer(item.path),
         )
         owner.shared = arguments.name is not None
+        joining.begin(item, owner, self.session.mode)
         return owner
 
     def _open_fixture(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from tapemeter.pytest_plugin.vcr_suites import marks
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -28,10 +30,11 @@ FIXTURES = frozenset({"llm_cassette", "block_network", "llm_job", "llm_usage", "
 
 LINES = (
     (
-        "llm_cassette(name=None, *, mode=None, ignore=(), match_on=None, repeat=False): replay the test's model calls "
-        "from its cassette. name: a path below the cassette folder, to share one; mode: replay, record, live or off; "
-        "ignore: paths in the JSON body that need not match; match_on: parts to compare, or changes such as '-host'; "
-        "repeat: the last recording of a request may answer again."
+        "llm_cassette(name=None, *, mode=None, ignore=(), match_on=None, repeat=False, max_age=None): replay the "
+        "test's model calls from its cassette. name: a path below the cassette folder, to share one; mode: replay, "
+        "record, live, verify or off; ignore: paths in the JSON body that need not match; "
+        "match_on: parts to compare, or changes such as '-host'; repeat: the last recording of a request may answer "
+        "again; max_age: how old recordings may be, such as '90d'."
     ),
     (
         "llm_network(allow=[...]): hosts that the test may reach besides loopback; an empty list closes loopback and "
@@ -51,7 +54,9 @@ LINES = (
 
 
 def is_ours(item: pytest.Item) -> bool:
-    """Whether a test uses a marker or fixture of ours."""
+    """Whether a test uses a marker or fixture of ours, or is of a suite for pytest-recording or pytest-vcr."""
+    if marks.served(item) is not None:
+        return True
     if any(marker.name in OURS for marker in item.iter_markers()) or overrides(item):
         return True
     return any(_is_own_fixture(item, name) for name in getattr(item, "fixturenames", ()) if name in FIXTURES)

@@ -19,9 +19,10 @@ def add(parser: pytest.Parser) -> None:
     group = parser.getgroup("tapemeter", "language-model calls: record once, replay offline")
     group.addoption(
         "--llm-mode",
-        metavar="{replay,record,live,off}",
+        metavar="{replay,record,live,verify,off}",
         help="How model calls of every test are answered: replay (cassettes only, no network), record (what is "
-        "missing), live (send, no cassettes), off. Also: env LLM_MODE, ini llm_mode.",
+        "missing), live (send, no cassettes), verify (send, and tell what is no longer as recorded), off. Also: env "
+        "LLM_MODE, ini llm_mode.",
     )
     group.addoption(
         _RECORD,
@@ -55,7 +56,26 @@ def add(parser: pytest.Parser) -> None:
         metavar="LIST",
         help="Findings that fail the run, with commas: unplayed (recordings that no call asked for), warning (a budget "
         "that came near its limit), unpriced (calls of unknown price), stopped (jobs that a budget stopped, also where "
-        "that was expected).",
+        "that was expected), drift (recordings of another request, or of another answer), stale (recordings that are "
+        "too old), orphans (recordings and files that no test of a whole run needs).",
+    )
+    group.addoption(
+        "--llm-strict",
+        metavar="{off,report,fail}",
+        help="What is done about a test whose cassette answers another request than it was recorded for, because its "
+        "matching is loose: nothing (off, the default), list it (report), or fail it (fail). Also: ini llm_strict.",
+    )
+    group.addoption(
+        "--llm-max-age",
+        metavar="AGE",
+        help="How old recordings may be that answer a test: hours, days or weeks such as 36h, 90d or 12w, or any. "
+        "Also: ini llm_max_age.",
+    )
+    group.addoption(
+        "--llm-on-stale",
+        metavar="{warn,fail,record}",
+        help="What is done about a recording that is older: list it (warn, the default), fail the test (fail), or, "
+        "while recording, record its cassette anew (record). Also: ini llm_on_stale.",
     )
     group.addoption(
         "--llm-record-failed",
@@ -84,6 +104,11 @@ def add(parser: pytest.Parser) -> None:
         "llm_network_guard",
         "What holds tests to the network that they may use: python, process or namespace.",
         default="python",
+    )
+    parser.addini(
+        "llm_vcr",
+        "Whose suite it is, pytest-recording's or pytest-vcr's, where what the tests use does not tell.",
+        default="",
     )
     parser.addini(
         "llm_network_guard_forward",
@@ -116,7 +141,12 @@ def add(parser: pytest.Parser) -> None:
         "LLM_CONFIG.",
         default="",
     )
-    parser.addini("llm_mode", "How model calls of every test are answered: replay, record, live or off.")
+    parser.addini("llm_mode", "How model calls of every test are answered: replay, record, live, verify or off.")
+    parser.addini(
+        "llm_strict", "What is done about a cassette that answers other requests: off, report or fail.", default=""
+    )
+    parser.addini("llm_max_age", "How old recordings may be: 36h, 90d, 12w, or any.", default="")
+    parser.addini("llm_on_stale", "What is done about older recordings: warn, fail or record.", default="warn")
     parser.addini("llm_cassette_dir", "Folder of the cassettes, relative to the root.", default="cassettes")
     parser.addini("llm_allow_hosts", "Hosts that tests may reach besides loopback.", type="args", default=[])
     parser.addini(
@@ -139,7 +169,6 @@ def read(config: pytest.Config) -> Settings:
     """Return the session's settings; tapemeter's UsageError for what cannot be honoured."""
     from tapemeter import settings  # noqa: PLC0415 - see the plugin's start-up budget
     from tapemeter.network import AllowList  # noqa: PLC0415
-    from tapemeter.redact import Redactor  # noqa: PLC0415
 
     mode, source = settings.read_mode(
         option=config.getoption("--llm-mode"),
@@ -149,8 +178,16 @@ def read(config: pytest.Config) -> Settings:
     )
     hosts = (*config.getoption("--llm-allow-host"), *config.getini("llm_allow_hosts"))
     AllowList.default().plus(hosts)
+    max_age, max_age_source = settings.read_max_age(
+        option=config.getoption("--llm-max-age"), ini=config.getini("llm_max_age")
+    )
+    fail_on = settings.parse_fail_on(config.getoption("--llm-fail-on"))
+    # To fail on drift, drift has to be looked for.
+    strict = config.getoption("--llm-strict") or config.getini("llm_strict")
     rules = tuple(config.getini("llm_redact"))
     if rules:
+        from tapemeter.redact import Redactor  # noqa: PLC0415 - as above
+
         Redactor(rules)
     return settings.Settings(
         root=config.rootpath,
@@ -159,7 +196,7 @@ def read(config: pytest.Config) -> Settings:
         mode_source=source,
         allow_hosts=hosts,
         replay_speed=settings.parse_speed(config.getoption("--llm-replay-speed")),
-        fail_on=settings.parse_fail_on(config.getoption("--llm-fail-on")),
+        fail_on=fail_on,
         record_failed=config.getoption("--llm-record-failed"),
         redact=rules,
         report_dir=_folder(config, "llm-report-dir"),
@@ -168,6 +205,10 @@ def read(config: pytest.Config) -> Settings:
         keep_responses=config.getini("llm_keep_responses"),
         on_alarm=tuple(config.getini("llm_on_alarm")),
         guard=settings.parse_guard(guard(config)),
+        strict=settings.parse_strict(strict or ("report" if "drift" in fail_on else "off")),
+        max_age=max_age,
+        max_age_source=max_age_source,
+        on_stale=settings.parse_on_stale(config.getoption("--llm-on-stale") or config.getini("llm_on_stale")),
     )
 
 
@@ -207,7 +248,12 @@ def is_plain(config: pytest.Config) -> bool:
         config.getoption(_RECORD),
         config.getoption("--llm-allow-host"),
         config.getoption("--llm-fail-on"),
+        config.getoption("--llm-strict"),
+        config.getoption("--llm-max-age"),
+        config.getoption("--llm-on-stale"),
         config.getoption("--llm-budget-policy"),
+        config.getini("llm_strict"),
+        config.getini("llm_max_age"),
         os.environ.get("LLM_MODE"),
         os.environ.get("LLM_BUDGET_POLICY"),
         config.getini("llm_budget_policy"),

@@ -30,6 +30,8 @@ def write(terminal: pytest.TerminalReporter, ended: Ending) -> None:
                 terminal.write(text, **({style: True} if style else {}))
             terminal.line("")
         terminal.line(f"evidence: {ended.folder}")
+    for noted in ended.notes:
+        terminal.line(noted, yellow=True)
     for problem in ended.problems:
         terminal.line(problem, red=True)
 

@@ -30,7 +30,15 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
 """The lists of figures in a report, and what each has one entry for."""
 
 _PARTS = ("job", "step", "test", "model", "provider")
-_LISTED = {"stop": "stops", "warning": "warnings", "overrun": "overruns", "not_run": "not_run", "lapsed": "lapsed"}
+_LISTED = {
+    "stop": "stops",
+    "warning": "warnings",
+    "overrun": "overruns",
+    "not_run": "not_run",
+    "lapsed": "lapsed",
+    "drift": "drift",
+    "stale": "stale",
+}
 _ROUTE = ("job", "alias", "from_group", "to_group", "scope", "dimension", "source")
 """What a line of the routes is for."""
 _LEFT_OUT = frozenset({"v", "run_id", "seq", "process_seq", "event", *LINKS})

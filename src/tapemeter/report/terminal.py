@@ -18,7 +18,8 @@ Line = list[Piece]
 
 _BAR = 10
 _NEAR, _FULL = 0.8, 1.0
-_MOST_BARS, _MOST_STOPS, _MOST_OTHERS = 4, 5, 3
+_MOST_BARS, _MOST_STOPS, _MOST_OTHERS, _MOST_DRIFTED = 4, 5, 3, 50
+_MOST_PLACES = 4
 _DIGITS = 3
 """Digits of a small amount of money that are shown."""
 _CENTS = 2
@@ -120,6 +121,12 @@ def _notes(report: Mapping[str, Any]) -> Iterator[Line]:
         told = f"{amount(warning, 'used')} of {amount(warning, 'limit')} {warning['dimension']}"
         yield [("warning  ", "yellow"), (f"{warning['scope']}: {told}  {warning.get('job') or ''}".rstrip(), None)]
     yield from _more(warnings, _MOST_OTHERS, "warning", "yellow")
+    yield from _drifted(report.get("drift", ()))
+    old = report.get("stale", ())
+    for each in old[:_MOST_OTHERS]:
+        told = f"{_count(each['recordings'], 'recording')}, the oldest from {each['oldest'][:10]}  {_whose(each)}"
+        yield [("stale   ", "yellow"), (told, None)]
+    yield from _more(old, _MOST_OTHERS, "stale cassette", "yellow")
     told_short = (
         (len(report["overruns"]), "overrun", "more was used than had been set aside"),
         (len(report["lapsed"]), "lapsed call", "its process died while it was under way"),
@@ -128,6 +135,39 @@ def _notes(report: Mapping[str, Any]) -> Iterator[Line]:
     for number, noun, meaning in told_short:
         if number:
             yield [(_count(number, noun), "yellow"), (f"  {meaning}", None)]
+
+
+def _drifted(drift: Sequence[Mapping[str, Any]]) -> Iterator[Line]:
+    """Yield each test whose recordings are not what is asked or answered now, and below it the first places."""
+    for each in drift[:_MOST_DRIFTED]:
+        yield [
+            ("drift   ", "yellow"),
+            (f"{_count(each['calls'], 'call')} {_DRIFTED[each['found']]}  {_whose(each)}", None),
+        ]
+        places = [_place(change) for change in each["changes"]]
+        left = len(places) - _MOST_PLACES + each.get("more_changes", 0)
+        if places:
+            yield [(f"        {', '.join(places[:_MOST_PLACES])}{f' and {left} more' if left > 0 else ''}", None)]
+    yield from _more(drift, _MOST_DRIFTED, "drifted test", "yellow")
+
+
+_DRIFTED = {
+    "asked_otherwise": "asked otherwise",
+    "answered_otherwise": "answered otherwise",
+    "not_recorded": "not recorded",
+}
+
+
+def _place(change: Mapping[str, Any]) -> str:
+    """Return a place that is not as recorded, with what was there and is now where that is told."""
+    was, now = change.get("recorded"), change.get("now")
+    if was is not None and now is not None:
+        return f"{change['path']} {was} → {now}"
+    return f"{change['path']}{'' if change['kind'] == 'changed' else ' ' + change['kind']}"
+
+
+def _whose(event: Mapping[str, Any]) -> str:
+    return str(event.get("test") or event.get("cassette") or event.get("job") or "")
 
 
 def _errors(report: Mapping[str, Any]) -> Iterator[Line]:

@@ -13,11 +13,18 @@ NAMES = """
     choices delta message content role tool_calls function name arguments index finish_reason text type output item
     output_index response error usage messages input prompt system instructions tools model summary thinking
     content_block partial_json stop_reason status incomplete_details reason refusal
+    candidates parts functionCall functionResponse args inlineData finishReason promptFeedback contents thought
+    toolUse toolResult toolSpec toolConfig functionDeclarations reasoningContent document source title data
+    messageStart contentBlockStart contentBlockDelta messageStop metadata start stopReason contentBlockIndex
+    done generated_text token details results outputText outputs generation embeddings embedding predictions
+    system_instruction documents query texts inputs requests instances params converse images tool_plan
 """
 WORDS = """
     message message_start message_delta content_block_start content_block_delta tool_use text thinking reasoning
     function function_call function_call_output response.completed response.output_item.added tool_result
     response.output_text.delta response.function_call_arguments.delta assistant
+    message-start content-start content-delta tool-call-start tool-call-delta message-end
+    transcript.text.delta transcript.text.done document search_result
 """
 SOME_NAME = st.sampled_from(NAMES.split())
 VALUES = st.recursive(
@@ -54,13 +61,15 @@ def test_any_events_can_be_folded(values: list[Any]) -> None:
 @given(st.binary(max_size=200))
 def test_any_bytes_are_events_or_none(body: bytes) -> None:
     assert all(type(data) is str for data in events(body))
-    answered(Response(200, STREAM, (Chunk(0, body),)))
+    for media in ("text/event-stream", "application/x-ndjson", "application/vnd.amazon.eventstream", "text/plain"):
+        answered(Response(200, (("content-type", media),), (Chunk(0, body),)))
 
 
 def test_a_model_in_the_path_counts_where_the_body_names_none() -> None:
     url = "https://h.test/v1beta/models/gemini-9:generateContent?key=models/x:y"
     assert asked(Request("POST", url)).model == "gemini-9"
-    assert asked(Request("POST", url, body=b'{"model": "m"}')).model == "m"
+    assert asked(Request("POST", "https://h.test/v1/models/x/y", body=b'{"model": "m"}')).model == "m"
+    assert asked(Request("POST", "https://h.test/model/maker.small%3A0/converse")).model == "maker.small:0"
     assert asked(Request("POST", "https://h.test/v1/models")).model is None
 
 
@@ -82,3 +91,31 @@ def test_a_folded_stream_has_the_shape_of_a_whole_body() -> None:
 
 def test_data_of_several_lines_is_one_event() -> None:
     assert events(b"\xef\xbb\xbfdata: a\ndata:b\nid: 1\n\n: ping\n\ndata\n\ndata: c") == ["a\nb", "", "c"]
+
+
+def test_what_is_neither_json_nor_a_stream_is_nobodys_answer() -> None:
+    for body in (b"", b"plain", b"<html>", b"\xff\xd8\xff", b"[1, 2"):
+        assert answered(Response(200, (("content-type", "text/plain"),), (Chunk(0, body),))).turns == ()
+
+
+def test_a_deep_value_is_no_conversation_and_no_crash() -> None:
+    deep = b'{"messages": ' + b"[" * 20_000 + b"]" * 20_000 + b"}"
+    assert asked(Request("POST", "http://h/", body=deep)).turns == ()
+    nested = b'{"messages": [{"content": ' + b"[" * 900 + b'"x"' + b"]" * 900 + b"}]}"
+    assert len(asked(Request("POST", "http://h/", body=nested)).turns) <= 1
+
+
+def test_tools_are_named_in_every_protocol() -> None:
+    body = {
+        "tools": [
+            {"type": "function", "function": {"name": "a"}},
+            {"name": "b", "input_schema": {}},
+            {"type": "web_search"},
+            {"functionDeclarations": [{"name": "c"}, {"name": "d"}]},
+            {"googleSearch": {}},
+        ],
+        "toolConfig": {"tools": [{"toolSpec": {"name": "e"}}, {"cachePoint": {"type": "default"}}]},
+        "functions": [{"name": "f"}],
+    }
+    request = Request("POST", "http://h/", body=json.dumps(body).encode())
+    assert asked(request).tools == ("a", "b", "web_search", "c", "d", "googleSearch", "e", "f")

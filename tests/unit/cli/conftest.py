@@ -21,8 +21,29 @@ JSON = (("content-type", "application/json"),)
 STREAM = (("content-type", "text/event-stream"),)
 
 
+VCR = """\
+interactions:
+- request:
+    body: '{"model": "gpt-4o", "messages": [{"role": "user", "content": "Say ahoy, sk-proj-Zz81Yx72Ww63Vv54Uu45Tt36"}]}'
+    headers:
+      authorization: [Bearer sk-proj-Zz81Yx72Ww63Vv54Uu45Tt36]
+      content-type: [application/json]
+    method: POST
+    uri: https://api.openai.com/v1/chat/completions
+  response:
+    body: {string: '{"model": "gpt-4o-2024-08-06", "choices": [{"message": {"content": "Ahoy."}}]}'}
+    headers:
+      content-type: [application/json]
+    status: {code: 200, message: OK}
+version: 1
+"""
+"""A tape of VCR.py with a key in it."""
+
+
 class Tapes:
     """Makes interactions, and cassettes of them below the current folder."""
+
+    vcr = VCR
 
     def __init__(self, root: Path) -> None:
         self.root = root

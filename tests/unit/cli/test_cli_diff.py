@@ -60,14 +60,14 @@ B  b.yaml (1 interaction)
 
 A [1], B [1]  POST https://api.example.test/v1/chat/completions
   request
-    messages[0].content
+    prompt: messages[0].content
       A  "Greet Ada."
       B  "Greet Bob."
   response
-    status
+    status: status
       A  200
       B  203
-    choices[0].message.content
+    answer: choices[0].message.content
       A  "Hello Ada."
       B  "Hello Bob."
 
@@ -79,10 +79,10 @@ A [1], B [1]  POST https://api.example.test/v1/chat/completions
         "a": 1,
         "b": 1,
         "equal": False,
-        "request": [{"path": "messages[0].content", "a": '"Greet Ada."', "b": '"Greet Bob."'}],
+        "request": [{"part": "prompt", "path": "messages[0].content", "a": '"Greet Ada."', "b": '"Greet Bob."'}],
         "response": [
-            {"path": "status", "a": "200", "b": "203"},
-            {"path": "choices[0].message.content", "a": '"Hello Ada."', "b": '"Hello Bob."'},
+            {"part": "status", "path": "status", "a": "200", "b": "203"},
+            {"part": "answer", "path": "choices[0].message.content", "a": '"Hello Ada."', "b": '"Hello Bob."'},
         ],
     }
 
@@ -134,7 +134,7 @@ def test_streams_are_compared_by_the_answer_they_make(cassette: Command, tapes: 
     ran = cassette("diff", a, b, "--json")
     assert ran.code == 1
     assert ran.json["pairs"][0]["response"] == [
-        {"path": "choices[0].message.content", "a": '"Hello Ada."', "b": '"Hello Bob."'}
+        {"part": "answer", "path": "choices[0].message.content", "a": '"Hello Ada."', "b": '"Hello Bob."'}
     ]
 
 
@@ -143,10 +143,11 @@ def test_streams_of_one_answer_differ_at_their_first_event_that_does(cassette: C
     a = tapes.write("a.yaml", tapes.stream(ask, chunk("Hel"), chunk("lo", id="x"), chunk("!", id="x")))
     b = tapes.write("b.yaml", tapes.stream(ask, chunk("Hel"), chunk("lo", id="y"), chunk("!", id="y")))
     c = tapes.write("c.yaml", tapes.stream(ask, chunk("Hel"), chunk("lo", id="x"), chunk("!", id="x"), chunk("")))
-    assert cassette("diff", a, b, "--json").json["pairs"][0]["response"] == [
-        {"path": "event 2: id", "a": '"x"', "b": '"y"'}
+    assert cassette("diff", a, b).code == cassette("diff", a, c).code == 0
+    assert cassette("diff", a, b, "--all", "--json").json["pairs"][0]["response"] == [
+        {"part": "other", "path": "event 2: id", "a": '"x"', "b": '"y"'}
     ]
-    [difference] = cassette("diff", a, c, "--json").json["pairs"][0]["response"]
+    [difference] = cassette("diff", a, c, "--all", "--json").json["pairs"][0]["response"]
     assert (difference["path"], difference["a"]) == ("event 4", "(absent)")
 
 
@@ -165,7 +166,7 @@ def test_a_partial_recording_differs_from_a_whole_one(cassette: Command, tapes: 
     b = tapes.write("b.yaml", tapes.stream(ask, chunk("Hello"), ending=Ending.BROKEN))
     ran = cassette("diff", a, b)
     assert ran.code == 1
-    assert "    ending\n      A  complete\n      B  broken\n" in ran.out
+    assert "    status: ending\n      A  complete\n      B  broken\n" in ran.out
 
 
 @pytest.mark.parametrize(
@@ -258,3 +259,81 @@ def test_long_files_are_compared_in_a_moment(cassette: Command, tapes: Tapes) ->
     start = time.perf_counter()
     assert len(cassette("diff", a, b, "--json").json["pairs"]) == 400
     assert time.perf_counter() - start < 20
+
+
+def test_each_difference_says_what_it_is_of(cassette: Command, tapes: Tapes) -> None:
+    def call(word: str, number: int) -> Interaction:
+        tool = {"type": "function", "function": {"name": word}}
+        body = {
+            "model": f"m-{word}",
+            "messages": [{"role": "user", "content": word}],
+            "tools": [tool],
+            "temperature": number,
+        }
+        said = {"role": "assistant", "content": word, "tool_calls": [{"id": word, **tool}]}
+        answer = {
+            "id": word,
+            "created": number,
+            "model": f"s-{word}",
+            "choices": [{"message": said, "finish_reason": word}],
+            "usage": {"prompt_tokens": number, "completion_tokens": 5, "total_tokens": number + 5},
+        }
+        return tapes.call(body, answer, path=f"/v1/chat/completions?v={number}")
+
+    a, b = tapes.write("a.yaml", call("one", 1)), tapes.write("b.yaml", call("two", 2))
+    [pair] = cassette("diff", a, b, "--json").json["pairs"]
+    assert {(each["part"], each["path"]) for each in pair["request"]} == {
+        ("address", "query v"),
+        ("model", "model"),
+        ("prompt", "messages[0].content"),
+        ("tools", "tools[0].function.name"),
+        ("settings", "temperature"),
+    }
+    assert {(each["part"], each["path"]) for each in pair["response"]} == {
+        ("answer", "choices[0].message.content"),
+        ("tools", "choices[0].message.tool_calls[0].function.name"),
+        ("ending", "choices[0].finish_reason"),
+        ("model", "model"),
+        ("usage", "input_tokens"),
+    }
+    everything = cassette("diff", a, b, "--all", "--json").json["pairs"][0]["response"]
+    assert {each["path"] for each in everything if each["part"] == "other"} == {
+        "id",
+        "created",
+        "choices[0].message.tool_calls[0].id",
+    }
+
+
+def test_ids_and_moments_of_servers_make_no_difference(cassette: Command, tapes: Tapes) -> None:
+    said = {"model": "m", "choices": [{"message": {"content": "Yes."}}]}
+    ask = {"model": "m", "messages": [{"role": "user", "content": "Hi"}]}
+    a = tapes.write("a.yaml", tapes.call(ask, {**said, "id": "x1", "created": 1, "system_fingerprint": "f1"}))
+    b = tapes.write("b.yaml", tapes.call(ask, {**said, "id": "x2", "created": 2, "system_fingerprint": None}))
+    assert cassette("diff", a, b).code == 0
+    assert cassette("diff", a, b, "--all").code == 1
+
+
+def test_usage_is_compared_as_it_is_counted(cassette: Command, tapes: Tapes) -> None:
+    said = {"choices": [{"message": {"content": "Yes."}}]}
+    ask = {"model": "m", "messages": [{"role": "user", "content": "Hi"}]}
+
+    def used(read: int, written: int, cached: int) -> dict[str, Any]:
+        details = {"cached_tokens": cached}
+        return {"prompt_tokens": read, "completion_tokens": written, "prompt_tokens_details": details}
+
+    a = tapes.write("a.yaml", tapes.call(ask, {**said, "usage": used(10, 5, 0)}))
+    b = tapes.write("b.yaml", tapes.call(ask, {**said, "usage": used(10, 6, 8)}))
+    assert cassette("diff", a, b, "--json").json["pairs"][0]["response"] == [
+        {"part": "usage", "path": "output_tokens", "a": "5", "b": "6"},
+        {"part": "usage", "path": "cache_read_tokens", "a": "0", "b": "8"},
+    ]
+
+
+def test_a_tape_of_another_tool_is_compared_with_ours(cassette: Command, tapes: Tapes) -> None:
+    (tapes.root / "vcr.yaml").write_text(tapes.vcr)
+    tapes.write("a.yaml", tapes.ask("Say ahoy", "Ahoy.", model="gpt-4o"))
+    ran = cassette("diff", "a.yaml", "vcr.yaml", "--json")
+    [pair] = ran.json["pairs"]
+    assert ("prompt", "messages[0].content") in {(each["part"], each["path"]) for each in pair["request"]}
+    assert "Zz81" not in ran.out
+    assert cassette("diff", "vcr.yaml", "vcr.yaml").code == 0

@@ -106,6 +106,7 @@ a.yaml: 1 interaction
     [image_url]
 
   -> 200 (first byte 0.250 s, total 0.500 s, stop)
+     12 tokens in, 2 out, estimated
 
   assistant:
     Twelve.
@@ -158,7 +159,7 @@ def test_requests_of_every_protocol(cassette: Command, tapes: Tapes, body: Any, 
         ({"object": "response", **COMPLETED["response"]}, ["completed", "All of it."]),
         ({"error": {"message": "slow down", "type": "rate_limit"}}, ["error:\n    slow down"]),
         ({"error": {"code": 7}}, ['error:\n    {"code": 7}']),
-        ({"data": [{"embedding": [0.1]}]}, ['body:\n    {"data":[{"embedding":[0.1]}]}']),
+        ({"data": [{"embedding": [0.1]}]}, ["embeddings:\n    [1 vector]"]),
     ],
 )
 def test_answers_of_every_protocol(cassette: Command, tapes: Tapes, answer: Any, said: list[str]) -> None:
@@ -331,3 +332,54 @@ def test_deep_bodies_are_passed_over(cassette: Command, tapes: Tapes, depth: int
     ran = cassette("show", "a.yaml")
     assert ran.code == 0
     assert "-> 200" in ran.out
+
+
+def test_which_model_answered_and_what_it_used_are_told(cassette: Command, tapes: Tapes) -> None:
+    usage = {
+        "prompt_tokens": 1200,
+        "completion_tokens": 30,
+        "prompt_tokens_details": {"cached_tokens": 1000},
+        "completion_tokens_details": {"reasoning_tokens": 20},
+    }
+    answer = {
+        "model": "m-1-0806",
+        "choices": [{"message": {"content": "Yes."}, "finish_reason": "stop"}],
+        "usage": usage,
+    }
+    tapes.write("a.yaml", tapes.call({"model": "m-1", "messages": [{"role": "user", "content": "Hi"}]}, answer))
+    ran = cassette("show", "a.yaml")
+    assert "  model     m-1, answered by m-1-0806\n" in ran.out
+    assert "\n     1,200 tokens in, 1,000 from a cache, 30 out, 20 of reasoning\n" in ran.out
+    [shown] = cassette("show", "a.yaml", "--json").json["interactions"]
+    assert shown["conversation"] == {
+        "asked": {"model": "m-1", "tools": [], "turns": [{"role": "user", "text": "Hi"}]},
+        "answered": {
+            "model": "m-1-0806",
+            "turns": [{"role": "assistant", "text": "Yes."}],
+            "finish_reasons": ["stop"],
+            "usage": {
+                "input_tokens": 1200,
+                "output_tokens": 30,
+                "cache_read_tokens": 1000,
+                "cache_write_tokens": 0,
+                "reasoning_tokens": 20,
+                "quality": "measured",
+            },
+        },
+    }
+
+
+def test_what_is_no_model_call_has_no_usage(cassette: Command, tapes: Tapes) -> None:
+    tapes.write("a.yaml", tapes.call(b"user=me", b"hello", path="/login"))
+    assert " tokens in" not in cassette("show", "a.yaml").out
+    [shown] = cassette("show", "a.yaml", "--json").json["interactions"]
+    assert shown["conversation"]["answered"]["usage"] is None
+
+
+def test_a_tape_of_another_tool_is_shown_without_its_keys(cassette: Command, tapes: Tapes) -> None:
+    (tapes.root / "vcr.yaml").write_text(tapes.vcr)
+    ran = cassette("show", "vcr.yaml")
+    assert ran.code == 0
+    assert ran.out.startswith("vcr.yaml: 1 interaction, a tape of VCR.py YAML\n")
+    assert "  assistant:\n    Ahoy.\n" in ran.out
+    assert "Zz81" not in ran.out + cassette("show", "vcr.yaml", "--json").out

@@ -4,12 +4,13 @@ import base64
 import json
 import re
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tapemeter.cassette import format as cassette_format
-from tapemeter.model import Chunk
+from tapemeter.model import Chunk, Ending
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -342,3 +343,43 @@ def test_base64_is_not_mistaken_for_keys(cassette: Command, tapes: Tapes) -> Non
     assert base64.b64encode(noise[:30]).decode() in path.read_text()
     tapes.edit(path, "content: Hi", "content: Ho")
     assert cassette("verify", "a.yaml").code == 0
+
+
+def test_recordings_that_may_be_better_are_notes(cassette: Command, tapes: Tapes) -> None:
+    one = tapes.ask("one")
+    partial = tapes.stream(tapes.ask("two"), {"choices": []}, ending=Ending.BROKEN)
+    tapes.write("a.yaml", one, partial, one)
+    ran = cassette("verify", "a.yaml", "--json")
+    assert ran.code == 0
+    assert [(note["kind"], note["interaction"]) for note in ran.json["notes"]] == [("partial", 2), ("duplicate", 3)]
+    assert all(note["line"] for note in ran.json["notes"])
+    said = cassette("verify", "a.yaml").out
+    assert "note: interaction 2: a partial recording: the connection broke there" in said
+    assert "note: interaction 3: the same question as interaction 1" in said
+
+
+NOW = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def test_recordings_that_are_too_old_are_problems_where_an_age_is_given(cassette: Command, tapes: Tapes) -> None:
+    tapes.write("a.yaml", tapes.ask("old", recorded="2020-01-01T00:00:00Z"), tapes.ask("new", recorded=NOW))
+    assert cassette("verify", "a.yaml").code == 0
+    ran = cassette("verify", "a.yaml", "--max-age", "90d", "--json")
+    assert ran.code == 1
+    assert [(problem["kind"], problem["interaction"]) for problem in ran.json["problems"]] == [("age", 1)]
+    ran = cassette("verify", "a.yaml", "--max-age", "soon")
+    assert (ran.code, ran.out) == (2, "")
+    assert "--max-age" in ran.err
+
+
+def test_tapes_of_other_tools_are_searched_for_secrets(cassette: Command, tapes: Tapes) -> None:
+    (tapes.root / "vcr.yaml").write_text(tapes.vcr)
+    ran = cassette("verify", "vcr.yaml", "--json")
+    assert ran.code == 1
+    assert [(problem["kind"], problem["where"]) for problem in ran.json["problems"]] == [
+        ("secret", "request header authorization"),
+        ("secret", "request body at messages[0].content"),
+    ]
+    assert [note["kind"] for note in ran.json["notes"]] == ["foreign"]
+    assert ran.json["totals"] == {"cassettes": 1, "interactions": 1}
+    assert leak(ran, "Zz81") == []

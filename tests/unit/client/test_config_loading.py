@@ -202,7 +202,7 @@ def test_echo_needs_nothing(loaded: Load) -> None:
     [
         ("LLM_PROVIDER", "gatway", 'expected one of real, gateway, echo, found "gatway"'),
         ("LLM_WIRE", "grpc", 'expected one of openai, anthropic, found "grpc"'),
-        ("LLM_MODE", "relay", 'expected one of replay, record, live, off, found "relay"'),
+        ("LLM_MODE", "relay", 'expected one of replay, record, live, verify, off, found "relay"'),
         ("LLM_TIMEOUT_CONNECT", "0", 'expected seconds above 0, at most 86400, or none, found "0"'),
         ("LLM_TIMEOUT_FIRST_CHUNK", "-1", "expected seconds above 0"),
         ("LLM_TIMEOUT_IDLE", "nan", "expected seconds above 0"),

@@ -18,7 +18,7 @@ REFERENCE = Path(__file__).parents[3] / "docs" / "reference"
 EVENT = schemas.schema(schemas.USAGE_EVENT)
 REPORT = schemas.schema(schemas.USAGE_REPORT)
 LISTS = ("by_job", "by_step", "by_test", "by_model", "by_provider")
-HAPPENED = ("jobs", "steps", "stops", "warnings", "routes", "overruns", "not_run", "lapsed")
+HAPPENED = ("jobs", "steps", "stops", "warnings", "routes", "overruns", "not_run", "lapsed", "drift", "stale")
 
 
 def sections(page: str) -> dict[str, str]:
@@ -37,7 +37,8 @@ def documented() -> Iterator[Any]:
     """Yield page, heading, and the part of a schema that it tells of."""
     yield pytest.param("events.md", "Every event", EVENT, id="event")
     for name, part in EVENT["$defs"].items():
-        heading = {"limit": "A limit", "joined": "A joined run"}.get(name, name)
+        own = {"limit": "A limit", "joined": "A joined run", "change": "A change", "suite": "A suite"}
+        heading = own.get(name, name)
         if "properties" in part:
             yield pytest.param("events.md", heading, part, id=f"event-{name}")
     figures = REPORT["$defs"]["figures"]
@@ -58,7 +59,7 @@ def test_every_field_has_its_row_and_no_other(page: str, heading: str, part: dic
 
 
 def test_every_kind_of_event_has_its_section_and_its_schema() -> None:
-    kinds = set(EVENT["$defs"]) - {"limit", "joined", "amount", "maybe_amount"}
+    kinds = set(EVENT["$defs"]) - {"limit", "joined", "change", "suite", "amount", "maybe_amount"}
     assert kinds == set(KINDS)
     assert kinds <= set(sections("events.md"))
 

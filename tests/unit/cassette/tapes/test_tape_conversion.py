@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 URL = "https://api.openai.com/v1/chat/completions"
 KEY = "sk-proj-Zz81Yx72Ww63Vv54Uu45Tt36"
+ZIPPED = gzip.compress(b"x", mtime=0)
 JSON = {"Content-Type": ["application/json"]}
 REDACTOR = Redactor((), {})
 
@@ -49,7 +50,7 @@ def made(each: TapeInteraction) -> Any:
 def test_a_response_is_kept_as_a_recording_keeps_it() -> None:
     headers = {**JSON, "Content-Encoding": ["gzip"], "Date": ["Fri, 20 Nov 2026 10:00:00 GMT"], "X-Id": ["1", "2"]}
 
-    interaction = made(exchange(answer=gzip.compress(b'{"b": 2}'), headers=headers))
+    interaction = made(exchange(answer=gzip.compress(b'{"b": 2}', mtime=0), headers=headers))
 
     assert interaction.response.body == b'{"b": 2}'
     assert interaction.response.decoded_from == "gzip"
@@ -73,10 +74,10 @@ def test_a_request_keeps_its_bytes_and_the_headers_that_say_something() -> None:
         ({"Content-Encoding": ["gzip"]}, b'{"plain": 1}', b'{"plain": 1}', None),
         ({"Content-Encoding": ["deflate"]}, zlib.compress(b"x"), b"x", "deflate"),
         ({"Content-Encoding": ["identity"]}, b"x", b"x", None),
-        ({}, gzip.compress(b'{"b": 2}'), b'{"b": 2}', "gzip"),
-        (JSON, gzip.compress(b'{"b": 2}'), b'{"b": 2}', "gzip"),
-        ({"Content-Type": ["application/gzip"]}, gzip.compress(b"x"), gzip.compress(b"x"), None),
-        ({"Content-Type": ["application/octet-stream"]}, gzip.compress(b"x"), gzip.compress(b"x"), None),
+        ({}, gzip.compress(b'{"b": 2}', mtime=0), b'{"b": 2}', "gzip"),
+        (JSON, gzip.compress(b'{"b": 2}', mtime=0), b'{"b": 2}', "gzip"),
+        ({"Content-Type": ["application/gzip"]}, ZIPPED, ZIPPED, None),
+        ({"Content-Type": ["application/octet-stream"]}, ZIPPED, ZIPPED, None),
         ({}, b"\x1f\x8bnot really", b"\x1f\x8bnot really", None),
         ({"Content-Encoding": ["gzip"]}, b"", b"", None),
     ],
@@ -99,7 +100,7 @@ def test_a_body_in_a_coding_that_cannot_be_removed_keeps_the_header_that_names_i
 
 def test_a_body_that_would_grow_beyond_the_bound_stays_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(encoding, "MAX_DECODED_BYTES", 1000)
-    bomb = gzip.compress(b"0" * 100_000)
+    bomb = gzip.compress(b"0" * 100_000, mtime=0)
 
     assert made(exchange(answer=bomb, headers={"content-encoding": ["gzip"]})).response.body == bomb
 
@@ -148,7 +149,7 @@ def test_any_value_is_a_time_or_none(value: Any) -> None:
         ({"answer": b'{"created": true}'}, UNKNOWN_TIME),
         ({"answer": b"{no json"}, UNKNOWN_TIME),
         ({"answer": b"[1]"}, UNKNOWN_TIME),
-        ({"answer": gzip.compress(b"{}"), "headers": {"Date": ["no date"]}}, UNKNOWN_TIME),
+        ({"answer": gzip.compress(b"{}", mtime=0), "headers": {"Date": ["no date"]}}, UNKNOWN_TIME),
     ],
 )
 def test_when_it_was_recorded_comes_from_the_answer_where_no_header_tells(fields: Any, recorded: str) -> None:
@@ -193,7 +194,7 @@ def test_what_cannot_be_kept_is_said() -> None:
     stream = {"Content-Type": ["text/event-stream"], "Content-Encoding": ["gzip"]}
     tape = replace(
         taped(
-            exchange(answer=gzip.compress(b"data: 1\n\n"), headers=stream, message="Fine"),
+            exchange(answer=gzip.compress(b"data: 1\n\n", mtime=0), headers=stream, message="Fine"),
             exchange(uri="**REDACTED**", headers={"Date": ["Fri, 20 Nov 2026 10:00:00 GMT"]}, timing=(0.5, 1.0)),
             notes=("a note",),
         ),

@@ -1,0 +1,1 @@
+"""How a cassette of VCR.py's kind becomes text, and text a cassette: by default YAML, or JSON."""
