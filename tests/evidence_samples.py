@@ -46,6 +46,7 @@ CALL: dict[str, Any] = {
     "prompt_chars": 1200,
     "response_chars": 400,
     "tool_calls": 0,
+    "units": {"images": 2, "seconds": 1.5},
     "request_digest": f"sha256:{SHA}",
     "response_digest": f"sha256:{SHA}",
     "duration_seconds": 1.5,

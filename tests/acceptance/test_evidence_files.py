@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from model_loopback import ModelLoopback, Reply
 from tapemeter import report, schemas
 from tapemeter.events import layout
 
@@ -112,6 +113,25 @@ def test_a_run_leaves_its_events_and_their_report(project: Project) -> None:
     assert schemas.problems(report_of(project), schemas.USAGE_REPORT) == []
     assert report_of(project)["totals"]["sources"] == {"replay": 0, "record": 3, "live": 0}
     assert report.verify(folder).findings == ()
+
+
+def test_what_is_not_counted_in_tokens_is_told_by_its_unit(project: Project) -> None:
+    pictures = {"created": 1, "data": [{"b64_json": "aGk="}, {"b64_json": "aGk="}]}
+    with ModelLoopback() as models:
+        models.reply(Reply.json(pictures))
+        project.write("test_it.py", f"""
+            import httpx
+
+            def test_draws():
+                body = {{"model": "gpt-image-1", "prompt": "two cats", "n": 2}}
+                assert len(httpx.post("{models.url}/v1/images/generations", json=body).json()["data"]) == 2
+        """)  # fmt: skip
+        project.run("--record-cassettes", passed=1)
+    recorded = [event["units"] for event in events_of(project) if event["event"] == "call"]
+    project.run("--llm-mode=replay", passed=1)
+    replayed = [event["units"] for event in events_of(project) if event["event"] == "call"]
+    assert recorded == replayed == [{"images": 2}]
+    assert problems(events_of(project)) == []
 
 
 def test_a_run_without_a_call_leaves_nothing(project: Project) -> None:

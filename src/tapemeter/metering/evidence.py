@@ -88,6 +88,7 @@ def call_event(attempt: Attempt, outcome: str, answer: Answer | None = None) -> 
         "quality": usage.quality.value,
         "response_chars": answered.response_chars,
         "tool_calls": answered.tool_calls,
+        **({"units": dict(answered.counts)} if answered.counts else {}),
         "response_digest": answer.digest,
         "duration_seconds": _seconds(answer.duration),
         "cost_usd": _money(cost.usd),
