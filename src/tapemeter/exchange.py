@@ -386,9 +386,14 @@ def _raise(call: Call, stopped: BudgetStopped | None) -> None:
 
 
 def _refuse_unowned(head: Request, left_over: Owner | None) -> None:
-    """Refuse a call that belongs to no running test where replay is in force; let it through elsewhere."""
+    """Refuse a call that belongs to no running test where replay is in force; let it through elsewhere.
+
+    Where tests record, it is noted: replay will refuse it.
+    """
     house = owners.house()
     mode = left_over.mode if left_over is not None else house.mode if house is not None else None
+    if mode is not None and mode.records and house is not None and providers.claims(head) is not None:
+        house.note_unowned(f"{head.method} {head.host}{head.path}")
     if mode is not Mode.REPLAY or (providers.claims(head) is None and _is_local(head)):
         return
     if left_over is not None:

@@ -55,6 +55,9 @@ class House(Protocol):
     def is_live(self) -> bool:
         """Whether live was asked for, so that no cassette is read or written."""
 
+    def note_unowned(self, what: str) -> None:
+        """Note a model call that went out unrecorded, since it belongs to no running test."""
+
     @property
     def redactor(self) -> Redactor:
         """What hides secrets."""

@@ -43,6 +43,8 @@ class Findings:
     """Cassettes that were written or removed, relative to the root."""
     blocked: list[tuple[str, str]] = field(default_factory=list)
     """(test, host and port) of connections that the guard refused."""
+    unowned: list[str] = field(default_factory=list)
+    """Model calls that went out unrecorded while tests recorded, since they belong to no running test."""
     undelivered: list[str] = field(default_factory=list)
     """Alarms that could not be delivered, a sentence each."""
     shared: dict[str, list[int]] = field(default_factory=dict)
@@ -63,6 +65,7 @@ class Findings:
         """Take in the findings of another process over other tests of the same run."""
         self.written += [path for path in other.written if path not in self.written]
         self.blocked += other.blocked
+        self.unowned += other.unowned
         self.undelivered += other.undelivered
         self.left_out += other.left_out
         self.skipped += other.skipped
@@ -158,6 +161,10 @@ class Session:
         self._undo.append(lambda: owners.close_house(self))
         if self.settings.guard == "process" and runs_code:
             self._guard_children()
+
+    def note_unowned(self, what: str) -> None:
+        """Note a model call that went out unrecorded, since it belongs to no running test."""
+        self.findings.unowned.append(what)
 
     @property
     def network_guard(self) -> str:

@@ -508,3 +508,29 @@ def test_no_test_ever_answers_for_another(project: Project, server: Loopback) ->
         else:
             name = path.removeprefix("test_it/").removesuffix(".yaml")
             assert [prompt.strip('"').partition(" ")[0] for prompt in prompts] == [name] * 6
+
+
+def test_a_session_that_records_says_which_calls_belong_to_no_running_test(project: Project, server: Loopback) -> None:
+    project.write("test_it.py", """
+        import asyncio
+        import talk
+
+        EARLY = talk.ask("at collection")
+        RUNNER = asyncio.Runner()  # which keeps the context of the first test that uses it
+
+        def test_one():
+            RUNNER.run(talk.aask("one"))
+
+        def test_two():
+            RUNNER.run(talk.aask("two"))
+            RUNNER.run(talk.aask("three"))
+    """)  # fmt: skip
+
+    result = project.run("--record-cassettes", passed=2)
+
+    result.stdout.fnmatch_lines([
+        "sent and not recorded, since no running test made them; replay will refuse them:",
+        "  POST 127.0.0.1/v1/chat/completions  (3 times)",
+    ])  # fmt: skip
+    assert len(server.requests) == 4
+    assert "sent and not recorded" not in project.run("--llm-mode=live", passed=2).stdout.str()

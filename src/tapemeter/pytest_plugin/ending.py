@@ -38,7 +38,11 @@ class Ending:
         """Whether there is anything to tell."""
         found = self.findings
         told = found is not None and bool(
-            found.written or found.blocked or found.undelivered or any(found.shared.values())
+            found.written
+            or found.blocked
+            or found.unowned
+            or found.undelivered
+            or any(found.shared.values())
         )
         return told or self.report is not None or bool(self.problems or self.notes)
 

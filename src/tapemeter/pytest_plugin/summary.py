@@ -55,6 +55,10 @@ def _write_findings(terminal: pytest.TerminalReporter, findings: Findings) -> No
         terminal.line("refused by the network guard:", yellow=True)
         for (test, where), times in Counter(findings.blocked).items():
             terminal.line(f"  {where}  {test}" + (f"  ({times} times)" if times > 1 else ""))
+    if findings.unowned:
+        terminal.line("sent and not recorded, since no running test made them; replay will refuse them:", yellow=True)
+        for what, times in Counter(findings.unowned).items():
+            terminal.line(f"  {what}" + (f"  ({times} times)" if times > 1 else ""))
     for problem in findings.undelivered:
         terminal.line(problem, yellow=True)
     for path, places in findings.shared.items():
