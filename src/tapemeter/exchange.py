@@ -1,6 +1,6 @@
 """The life of one call: begin, answer, feed, finish. Read this first.
 
-    claim     whose call is it, and is it one for us?            None: it goes its own way
+    claim     whose call is it, and is it one for us?            None: it goes its own way (`claiming`)
     begin     redact, match, decide, reserve                     raises a Refusal, or returns the Call:
                 with a `replay`, which the adapter plays, or without, and the adapter sends
     patience  how long the adapter may wait for what comes next
@@ -22,8 +22,7 @@ from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING
 
-from tapemeter import lending, providers
-from tapemeter import owner as owners
+from tapemeter import claiming, lending, providers
 from tapemeter import tape as tapes
 from tapemeter.budget.dimensions import Dimension
 from tapemeter.budget.policy import OnStop
@@ -31,7 +30,7 @@ from tapemeter.cassette import legible, volatile
 from tapemeter.cassette.match import Matcher
 from tapemeter.cassette.mode import TABLE, Decision, Mode
 from tapemeter.cassette.verifying import verify
-from tapemeter.errors import BudgetStopped, CassetteError, PartialRecording, UnownedCall, UnreadableCassette
+from tapemeter.errors import BudgetStopped, CassetteError, PartialRecording, UnreadableCassette
 from tapemeter.model import (
     STREAM_TYPES,
     Chunk,
@@ -45,8 +44,6 @@ from tapemeter.model import (
 from tapemeter.tape import Asked, Kept
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from tapemeter.cassette.model import Interaction
     from tapemeter.metering import Attempt
     from tapemeter.metering.attempt import Caller
@@ -54,8 +51,6 @@ if TYPE_CHECKING:
     from tapemeter.tape import Found, Tape
 
 _order = itertools.count()
-_own_ports: set[int] = set()
-"""Ports on loopback at which we take requests ourselves."""
 _AMAZONS_ATTEMPT = re.compile(r"attempt=(\d{1,4})\b")
 """In the header `amz-sdk-request`, counted from 1."""
 
@@ -106,46 +101,15 @@ class Call:
         return media_type(self.headers) in STREAM_TYPES
 
 
-def claim(head: Request) -> Owner | None:
-    """Return the owner of a call from its request line and headers, or None for a request that is let through.
-
-    What is a model call is claimed, and so is whatever else would leave the machine, since replay must answer
-    it too; and everything while a cassette of VCR.py's kind is in use. Requests to hosts that the test may reach,
-    loopback above all, are left alone else; one that might turn out to be a model call once its body is known is
-    claimed for `begin` to decide. UnownedCall in replay for code that no running test started.
-    """
-    if _own_ports and head.port in _own_ports and _is_local(head):
-        return None  # what comes of it there is claimed then
-    owner = owners.current()
-    if owner is None or owner.closed:
-        _refuse_unowned(head, owner)
-        return None
-    if header(head.headers, "upgrade") is not None:
-        return None  # what becomes a WebSocket is no exchange of one answer; the network guard judges it
-    is_taped = lending.in_use() is not None
-    if owner.mode is Mode.OFF and not is_taped:
-        return None
-    if is_taped or _is_ours(head, owner):
-        return owner
-    may_be_ours = head.method == "POST" and head.content_type.endswith("json")
-    return owner if may_be_ours else None
-
-
-def own(port: int) -> Callable[[], None]:
-    """Leave requests to a server of our own on loopback alone; return what undoes it."""
-    _own_ports.add(port)
-    return lambda: _own_ports.discard(port)
-
-
 def begin(owner: Owner, request: Request, *, attempt: int = 0) -> Call | None:
-    """Decide on a call that `claim` gave to an owner; None where the body shows that it is no call for us.
+    """Decide on a call that `claiming.claim` gave to an owner; None where the body shows that it is no call for us.
 
     `attempt` is how often the client tried the same before, where it knows more than the request's headers say.
     Raises CassetteMiss where replay has no answer, BudgetStopped where a limit does not hold. Nothing has left by
     then.
     """
     __tracebackhide__ = True
-    if not _is_ours(request, owner) and providers.claims_body(request) is None and lending.in_use() is None:
+    if not claiming.is_ours(request, owner) and providers.claims_body(request) is None and lending.in_use() is None:
         return None
     redactor = owner.house.redactor
     secrets = redactor.secrets_of(request)
@@ -383,39 +347,6 @@ def _raise(call: Call, stopped: BudgetStopped | None) -> None:
     if stopped is not None:
         call.owner.refusals.append(stopped)
         raise stopped
-
-
-def _refuse_unowned(head: Request, left_over: Owner | None) -> None:
-    """Refuse a call that belongs to no running test where replay is in force; let it through elsewhere.
-
-    Where tests record, it is noted: replay will refuse it.
-    """
-    house = owners.house()
-    mode = left_over.mode if left_over is not None else house.mode if house is not None else None
-    if mode is not None and mode.records and house is not None and providers.claims(head) is not None:
-        house.note_unowned(f"{head.method} {head.host}{head.path}")
-    if mode is not Mode.REPLAY or (providers.claims(head) is None and _is_local(head)):
-        return
-    if left_over is not None:
-        who = f"code that {left_over.label} started and left running; join its threads and tasks before it ends"
-    else:
-        who = "no running test; make it inside a test or a fixture, so that it has a cassette"
-    raise UnownedCall(f"{head.method} {head.host}{head.path} was refused in replay: it comes from {who}")
-
-
-def _is_local(head: Request) -> bool:
-    from tapemeter.network import AllowList  # noqa: PLC0415 - only for calls that nobody owns
-
-    return AllowList.default().allows(head.host, head.port)
-
-
-def _is_ours(head: Request, owner: Owner) -> bool:
-    if providers.claims(head) is not None:
-        return True
-    # Replay must answer whatever else would leave, too; so it is recorded, unless the test forbids that it leaves.
-    compared = owner.mode.records or owner.mode is Mode.VERIFY
-    taped = owner.mode is Mode.REPLAY or (compared and not owner.guarded)
-    return taped and not owner.allowed.allows(head.host, head.port)
 
 
 def _attempt(headers: Headers) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +14,7 @@ from tapemeter.cassette import age
 from tapemeter.cassette.mode import Mode
 from tapemeter.cassette.recorded import Recorded
 from tapemeter.events import new_run_id
+from tapemeter.findings import Findings
 from tapemeter.intercept import guard
 from tapemeter.network import AllowList
 from tapemeter.owner import Owner, State
@@ -33,61 +33,6 @@ if TYPE_CHECKING:
     from tapemeter.model import Request
     from tapemeter.redact import Redactor
     from tapemeter.settings import CassetteArguments, Settings
-
-
-@dataclass
-class Findings:
-    """What a session has to tell at its end, as plain data that a worker process can hand over."""
-
-    written: list[str] = field(default_factory=list)
-    """Cassettes that were written or removed, relative to the root."""
-    blocked: list[tuple[str, str]] = field(default_factory=list)
-    """(test, host and port) of connections that the guard refused."""
-    unowned: list[str] = field(default_factory=list)
-    """Model calls that went out unrecorded while tests recorded, since they belong to no running test."""
-    undelivered: list[str] = field(default_factory=list)
-    """Alarms that could not be delivered, a sentence each."""
-    shared: dict[str, list[int]] = field(default_factory=dict)
-    """Cassettes that several tests may use: the places (from 1) that no test has played."""
-    needed: dict[str, list[int]] = field(default_factory=dict)
-    """Cassettes that tests and fixtures had, where orphans are to be found: the places (from 1) none asked for."""
-
-    left_out: list[str] = field(default_factory=list)
-    """Cassettes of tests that did not pass or read no cassette, so that nothing is known of them."""
-    skipped: int = 0
-    """Tests that were skipped."""
-    unnamed: int = 0
-    """Those of them of which not even the cassette is known, since a fixture names it."""
-    dropped: int = 0
-    """Tests that were collected and then left out, alike in every process."""
-
-    def merge(self, other: Findings) -> None:
-        """Take in the findings of another process over other tests of the same run."""
-        self.written += [path for path in other.written if path not in self.written]
-        self.blocked += other.blocked
-        self.unowned += other.unowned
-        self.undelivered += other.undelivered
-        self.left_out += other.left_out
-        self.skipped += other.skipped
-        self.unnamed += other.unnamed
-        self.dropped = max(self.dropped, other.dropped)
-        for path, unplayed in other.shared.items():
-            self.note_shared(path, unplayed)
-        for path, unplayed in other.needed.items():
-            self.note_needed(path, unplayed)
-
-    def note_shared(self, path: str, unplayed: Iterable[int]) -> None:
-        """Keep as unplayed only what every user of the cassette has left unplayed."""
-        _note(self.shared, path, unplayed)
-
-    def note_needed(self, path: str, unplayed: Iterable[int]) -> None:
-        """Note that a cassette is needed, and keep as not asked for only what all of its users have left."""
-        _note(self.needed, path, unplayed)
-
-
-def _note(found: dict[str, list[int]], path: str, unplayed: Iterable[int]) -> None:
-    places = set(unplayed)
-    found[path] = sorted(places & set(found[path]) if path in found else places)
 
 
 class Session:

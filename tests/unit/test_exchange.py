@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tapemeter import exchange
+from tapemeter import claiming, exchange
 from tapemeter import owner as owners
 from tapemeter.cassette.mode import Mode
 from tapemeter.errors import PartialRecording
@@ -289,17 +289,17 @@ def test_model_calls_are_claimed_and_what_replay_would_have_to_answer(
     tmp_path: Path, url: str, mode: Mode, claimed: bool
 ) -> None:
     with running(tmp_path, mode) as owner:
-        assert (exchange.claim(Request("GET", url)) is owner) is claimed
+        assert (claiming.claim(Request("GET", url)) is owner) is claimed
 
 
 def test_a_web_socket_is_left_to_the_network_guard(tmp_path: Path) -> None:
     with running(tmp_path, Mode.REPLAY):
-        assert exchange.claim(Request("GET", URL, (("upgrade", "websocket"),))) is None
+        assert claiming.claim(Request("GET", URL, (("upgrade", "websocket"),))) is None
 
 
 @pytest.mark.parametrize(("body", "ours"), [(b'{"model": "m", "prompt": "p"}', True), (b'{"to": "you"}', False)])
 def test_a_body_on_loopback_decides_where_the_path_does_not(tmp_path: Path, body: bytes, ours: bool) -> None:
     head = Request("POST", "http://127.0.0.1:1/ask", (("content-type", "application/json"),))
     with running(tmp_path, Mode.RECORD) as owner:
-        assert exchange.claim(head) is owner
+        assert claiming.claim(head) is owner
         assert (exchange.begin(owner, replace(head, body=body)) is not None) is ours

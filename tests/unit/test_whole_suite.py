@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tapemeter.findings import Findings
 from tapemeter.pytest_plugin import whole
-from tapemeter.session import Findings
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,7 +11,7 @@ import inspect
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
-from tapemeter import exchange
+from tapemeter import claiming, exchange
 from tapemeter.errors import BudgetStopped, InterceptionError, PartialRecording
 from tapemeter.intercept import guard
 from tapemeter.model import Ending
@@ -41,11 +41,11 @@ class Adapter(Protocol):
 def claim(head: Request) -> Owner | None:
     """Return the owner of a call from its request line and headers, or None for a request that is let through.
 
-    Besides what `exchange.claim` lets through, that is a request that a library makes on its way to send a call that
+    Besides what `claiming.claim` lets through, that is a request that a library makes on its way to send a call that
     was claimed above it, so that a call is recorded once however many layers it passes; and one of our own, such as an
     alarm.
     """
-    return None if guard.is_passing() else exchange.claim(head)
+    return None if guard.is_passing() else claiming.claim(head)
 
 
 @contextmanager

@@ -6,7 +6,7 @@ import socket
 import threading
 from typing import TYPE_CHECKING
 
-from tapemeter import exchange
+from tapemeter import claiming
 from tapemeter.errors import UsageError
 from tapemeter.proxy.app import App
 from tapemeter.proxy.tenants import Tenants
@@ -38,7 +38,7 @@ class ProxyServer:
         # Connections take this over. asyncio does not set it for a socket that it has not made, and then the body of
         # an answer waits 40 ms until the client has confirmed the head.
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._disown = exchange.own(self._socket.getsockname()[1])
+        self._disown = claiming.own(self._socket.getsockname()[1])
         config = uvicorn.Config(
             App(self.tenants),
             log_config=None,

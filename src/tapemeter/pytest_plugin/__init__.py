@@ -42,9 +42,10 @@ from tapemeter.pytest_plugin.vcr_suites.fixtures import (
 )
 
 if TYPE_CHECKING:
+    from tapemeter.findings import Findings
     from tapemeter.pytest_plugin.ending import Ending
     from tapemeter.pytest_plugin.hooks import Hooks
-    from tapemeter.session import Findings, Session
+    from tapemeter.session import Session
 
 __all__ = [
     "_llm_proxy_server",
@@ -204,7 +205,7 @@ def pytest_testnodedown(node: Any) -> None:
     """Take in the findings of an xdist worker."""
     found = getattr(node, "workeroutput", {}).get(_WORKER_KEY)
     if found is not None:
-        from tapemeter.session import Findings  # noqa: PLC0415 - a worker had something to say
+        from tapemeter.findings import Findings  # noqa: PLC0415 - a worker had something to say
 
         gathered = node.config.stash.setdefault(GATHERED, Findings())
         gathered.merge(Findings(**found))

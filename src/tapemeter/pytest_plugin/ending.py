@@ -11,8 +11,9 @@ from tapemeter.errors import EvidenceError
 from tapemeter.pytest_plugin import orphans
 
 if TYPE_CHECKING:
+    from tapemeter.findings import Findings
     from tapemeter.pytest_plugin.whole import Suite
-    from tapemeter.session import Findings, Session
+    from tapemeter.session import Session
 
 OUT_OF_BUDGET = 8
 """The exit status of a session that the run's budget ended."""
@@ -38,11 +39,7 @@ class Ending:
         """Whether there is anything to tell."""
         found = self.findings
         told = found is not None and bool(
-            found.written
-            or found.blocked
-            or found.unowned
-            or found.undelivered
-            or any(found.shared.values())
+            found.written or found.blocked or found.unowned or found.undelivered or any(found.shared.values())
         )
         return told or self.report is not None or bool(self.problems or self.notes)
 

@@ -14,9 +14,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    from tapemeter.findings import Findings
     from tapemeter.owner import Owner
     from tapemeter.pytest_plugin.whole import Suite
-    from tapemeter.session import Findings, Session
+    from tapemeter.session import Session
 
 KIND = "orphans"
 _HEAD = 4096

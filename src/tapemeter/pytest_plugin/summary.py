@@ -10,8 +10,8 @@ from tapemeter.pytest_plugin.lifecycle import unplayed_message
 if TYPE_CHECKING:
     import pytest
 
+    from tapemeter.findings import Findings
     from tapemeter.pytest_plugin.ending import Ending
-    from tapemeter.session import Findings
 
 
 def write(terminal: pytest.TerminalReporter, ended: Ending) -> None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
     from pathlib import Path
 
-    from tapemeter.session import Findings
+    from tapemeter.findings import Findings
 
 LISTED = 1000
 """Cassettes that the evidence lists; a session that left out more was not whole."""
