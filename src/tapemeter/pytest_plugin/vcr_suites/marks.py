@@ -6,8 +6,7 @@ test by test.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
@@ -38,8 +37,7 @@ _CASSETTE = "vcr_cassette"
 """The fixture of pytest-vcr's that is a test's cassette; its `vcr` is an object with which tests open their own."""
 
 
-@dataclass(frozen=True, slots=True)
-class Served:
+class Served(NamedTuple):
     """What is done for a test: whether it has a cassette, and whether it may be held back from the network."""
 
     has_cassette: bool

@@ -7,7 +7,6 @@ one about an option that is there twice. An option of another plugin with the sa
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -66,7 +65,12 @@ _DECLARED: pytest.StashKey[frozenset[str]] = pytest.StashKey()
 
 def is_late(manager: pytest.PytestPluginManager) -> bool:
     """Whether a conftest loads the plugin, so that `pytest_load_initial_conftests` was called before it came."""
-    return any(Path(getattr(plugin, "__file__", None) or "").name == "conftest.py" for plugin in manager.get_plugins())
+    return any(map(is_conftest, manager.get_plugins()))
+
+
+def is_conftest(plugin: object) -> bool:
+    """Whether a plugin is a module that is called so."""
+    return os.path.basename(getattr(plugin, "__file__", None) or "") == "conftest.py"  # noqa: PTH119 - of 30 plugins
 
 
 def declare(config: pytest.Config, parser: pytest.Parser) -> None:

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import inspect
 from enum import StrEnum
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -24,6 +23,7 @@ from tapemeter.pytest_plugin.vcr_suites import options
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
 
 INI = "llm_vcr"
 _TELLING = frozenset({"vcr_cassette", "vcr_cassette_name"})
@@ -86,7 +86,7 @@ def decide(config: pytest.Config, items: Sequence[pytest.Item], marked: Sequence
 
 def _conftests(config: pytest.Config) -> Iterator[Any]:
     for plugin in config.pluginmanager.get_plugins():
-        if Path(getattr(plugin, "__file__", None) or "").name == "conftest.py":
+        if options.is_conftest(plugin):
             yield plugin
 
 
