@@ -524,6 +524,7 @@ def test_a_session_that_records_says_which_calls_belong_to_no_running_test(proje
         def test_two():
             RUNNER.run(talk.aask("two"))
             RUNNER.run(talk.aask("three"))
+            RUNNER.close()
     """)  # fmt: skip
 
     result = project.run("--record-cassettes", passed=2)
