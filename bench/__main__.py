@@ -38,7 +38,7 @@ PACKAGES = (
 
 def parts(*, quick: bool) -> dict[str, Callable[[Path], Iterator[Row]]]:
     """Return what is measured, by name."""
-    tests = (200,) if quick else (200, 500, 1000, 2000)
+    tests = (200,) if quick else (200, 500, 2000)
     events = (10_000,) if quick else (10_000, 100_000, 1_000_000)
     return {
         "clients": cassettes.making_clients,
@@ -54,8 +54,8 @@ def parts(*, quick: bool) -> dict[str, Callable[[Path], Iterator[Row]]]:
         "empty": lambda folder: sessions.empty_tests(folder, quick=quick),
         "guard": guarding.opening_files,
         "suites": lambda folder: sessions.model_calls(folder, tests),
-        "workers": lambda folder: sessions.by_workers(folder, tests[-1], (1, 2) if quick else (1, 2, 4)),
-        "memory": lambda folder: memory.many_cassettes(folder, (100,) if quick else (100, 1000, 10_000)),
+        "workers": lambda folder: sessions.by_workers(folder, 200 if quick else 1000, (1, 2) if quick else (1, 2, 4)),
+        "memory": lambda folder: memory.many_cassettes(folder, (100,) if quick else (1000, 10_000)),
         "proxy": proxying.proxied_calls,
     }
 

@@ -71,7 +71,7 @@ GOALS = (
     Goal("report over 1,000,000 events", "tapemeter, time", 15.0),
     Goal("report over 1,000,000 events", "tapemeter, memory of the process", 100.0),
     Goal(
-        "memory of 10,000 tests, 1,000 MB of cassettes",
+        "memory of 10,000 tests with 100 KB of cassette each",
         "tapemeter, --llm-mode=replay",
         60.0,
         added="floor: no plugin, MockTransport",

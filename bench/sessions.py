@@ -80,7 +80,8 @@ def model_calls(folder: Path, counts: tuple[int, ...]) -> Iterator[Row]:
             ("cassetter", ("test_cassetter.py", *CASSETTER)),
             ("pytest-recording", ("test_vcr.py", *RECORDING)),
         ):
-            yield row(group, who, _run(folder, options), 1 if count > _MANY else 3, "ms")
+            many = count > _MANY
+            yield row(group, who, _run(folder, options, warm=not many), 1 if many else 3, "ms")
 
 
 def by_workers(folder: Path, count: int, workers: tuple[int, ...]) -> Iterator[Row]:
@@ -93,7 +94,7 @@ def by_workers(folder: Path, count: int, workers: tuple[int, ...]) -> Iterator[R
             ("floor: MockTransport", ("test_mock.py", *spread)),
             ("tapemeter, --llm-mode=replay", ("test_ours.py", *REPLAY, *spread)),
         ):
-            yield row(group, who, _run(folder, options), 1, "ms")
+            yield row(group, who, _run(folder, options, warm=False), 1, "ms")
 
 
 def _write_suites(folder: Path, names: list[str]) -> None:
@@ -123,7 +124,7 @@ def environment() -> dict[str, str]:
     return {**kept, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
 
 
-def _run(folder: Path, options: tuple[str, ...]) -> Callable[[], float]:
+def _run(folder: Path, options: tuple[str, ...], *, warm: bool = True) -> Callable[[], float]:
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", str(folder), *options]
 
     def work() -> float:
@@ -131,5 +132,6 @@ def _run(folder: Path, options: tuple[str, ...]) -> Callable[[], float]:
         subprocess.run(command, cwd=folder, env=environment(), check=True, capture_output=True)
         return time.perf_counter() - started
 
-    work()  # bytecode is compiled once
+    if warm:
+        work()  # bytecode is compiled once
     return work
