@@ -71,7 +71,6 @@ class Call:
     metered: Attempt | None = None
     replay: Response | None = None
     order: int = field(default_factory=lambda: next(_order))
-    attempt: int = 0
     issued: float = field(default_factory=perf_counter)
     since_entered: float = 0.0
     status: int = 0
@@ -117,7 +116,7 @@ def begin(owner: Owner, request: Request, *, attempt: int = 0) -> Call | None:
     redacted = redactor.request(replace(request, headers=volatile.of_request(request.headers)))
     tape = tapes.of(owner)
     asked = Asked(request, redacted, secrets, attempt)
-    call = Call(tape, asked, attempt=attempt, since_entered=owner.job.clock.since_entered())
+    call = Call(tape, asked, since_entered=owner.job.clock.since_entered())
     try:
         found = call.found = tape.find(asked)
         interaction = found.interaction
@@ -277,7 +276,7 @@ def _keep(call: Call, ending: Ending) -> Response:
     )
     written = call.owner.house.redactor.response(legible.response(came), call.asked.secrets)
     recorded = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    call.tape.keep(Kept(call.asked, came, written, recorded, call.since_entered, call.order, call.attempt))
+    call.tape.keep(Kept(call.asked, came, written, recorded, call.since_entered, call.order))
     return written
 
 

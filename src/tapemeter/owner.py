@@ -14,6 +14,7 @@ started the code, the stack who runs now:
 
 from __future__ import annotations
 
+import shlex
 from contextvars import ContextVar
 from enum import Enum, auto
 from functools import cached_property, lru_cache
@@ -111,6 +112,10 @@ class Owner:
         """Hosts that its code may reach: model calls aside, what goes there is none of our business."""
         self.markable = True
         """Whether a marker reaches it, as it does a test."""
+        self.recorded_by = f"pytest {shlex.quote(nodeid)} --record-cassettes"
+        """What records it, as a message advises."""
+        self.hooked = True
+        """Whether hooks of conftests hold for it, as they do for tests and fixtures."""
         self.shared = False
         """Whether other tests may use the same cassette."""
         self.guarded = guarded

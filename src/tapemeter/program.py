@@ -64,7 +64,7 @@ class ProgramRun:
 
     @property
     def mode(self) -> str:
-        """How calls are answered: replay, record, record-all or live."""
+        """How calls are answered: replay, record, record-all, verify or live."""
         return (self._session.mode or Mode.LIVE).value
 
     @contextmanager
@@ -93,7 +93,8 @@ class ProgramRun:
             policy=policy,
             default_mode=Mode.LIVE,
         )
-        owner.markable = False
+        owner.markable = owner.hooked = False
+        owner.recorded_by = "run it again in the mode record"
         keep, turn = record_failed, Turn.FAILED
         owners.enter(owner)
         run.orchestrator.enter(owner.job, name)

@@ -9,7 +9,6 @@ A tape says how it answers (`find`), what is raised where it cannot (`missed`), 
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, cast
 
@@ -64,7 +63,6 @@ class Kept:
     recorded: str
     issued: float
     order: int
-    attempt: int
 
 
 class Tape(Protocol):
@@ -132,7 +130,8 @@ class OwnTape:
             test=owner.label,
             name=owner.cassette_name,
             markable=owner.markable,
-            record=f"pytest {shlex.quote(owner.nodeid)} --record-cassettes",
+            hooked=owner.hooked,
+            record=owner.recorded_by,
         )
         owner.refusals.append(refusal)
         return refusal
@@ -149,7 +148,7 @@ class OwnTape:
             key=owner.cassette.matcher.stored_key(redacted),
             issued=kept.issued,
         )
-        owner.cassette.add(Fresh(interaction, kept.order, kept.attempt))
+        owner.cassette.add(Fresh(interaction, kept.order, kept.asked.attempt))
 
 
 def _renew(owner: Owner) -> None:

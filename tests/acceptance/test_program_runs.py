@@ -65,9 +65,16 @@ def test_a_job_is_recorded_and_replayed_with_its_evidence(server: Loopback, tmp_
 
 
 def test_what_has_no_recording_is_refused(server: Loopback, tmp_path: Path) -> None:
-    with tapemeter.open_run(mode="replay", root=tmp_path) as run, pytest.raises(CassetteMiss), run.job("one"):
+    with tapemeter.open_run(mode="record", root=tmp_path) as run, run.job("one"):
+        ask(server, "another")
+    server.requests.clear()
+    with tapemeter.open_run(mode="replay", root=tmp_path) as run, pytest.raises(CassetteMiss) as missed, run.job("one"):
         ask(server, "hello")
     assert server.requests == []
+    said = str(missed.value)
+    assert said.endswith("to record what is missing: run it again in the mode record")
+    assert "nearest unplayed recording" in said
+    assert not any(word in said for word in ("pytest", "llm_normalize_request"))  # which are not for programs
     assert run.report is not None
     assert run.report["jobs"][0]["state"] == "FAILED"
 

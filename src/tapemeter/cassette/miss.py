@@ -20,12 +20,20 @@ _NORMALIZE = "  to match whatever stands there: leave it out in the hook llm_nor
 
 
 def miss(
-    request: Request, key: str, cassette: Cassette, *, test: str, name: str, record: str, markable: bool = True
+    request: Request,
+    key: str,
+    cassette: Cassette,
+    *,
+    test: str,
+    name: str,
+    record: str,
+    markable: bool = True,
+    hooked: bool = True,
 ) -> CassetteMiss:
     """Return the error for a redacted request that nothing unplayed answers.
 
-    `name` is the cassette as a user knows it, `record` the command that records it, `markable` whether a marker
-    can change how it is matched.
+    `name` is the cassette as a user knows it, `record` what records it, `markable` whether a marker can change how it
+    is matched, `hooked` whether a hook can.
     """
     lines = [
         f"no recording answers {request.method} {request.url}",
@@ -49,7 +57,7 @@ def miss(
             changed = tuple(difference.path for difference in differing)
             lines.append(f"  nearest unplayed recording: number {unplayed[place].index + 1}, which differs at")
             lines += _differences(differing)
-            lines += _ignoring(differing) if markable else [_NORMALIZE]
+            lines += _ignoring(differing) if markable else [_NORMALIZE] if hooked else []
         elif cassette.recordings:
             lines.append("  every recording has been played already, and none was of this request")
     lines.append(f"  to record what is missing: {record}")

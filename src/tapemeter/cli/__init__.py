@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 COMMANDS = {
     "cassette": (
-        "list, read, compare and check recorded calls",
+        "read, search, compare, check, prune, import and export recorded calls",
         {
             "ls": "list cassettes: interactions, size, age, models, tokens, cost",
             "show": "show recorded calls as conversations",

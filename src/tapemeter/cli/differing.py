@@ -16,6 +16,7 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 from tapemeter.cassette.conversation import answer, events
+from tapemeter.cassette.conversation.asking import INSTRUCTIONS, SAID
 from tapemeter.cassette.diff import ABSENT, Difference, differences
 from tapemeter.cassette.figures import figures
 from tapemeter.cassette.match import Matcher
@@ -34,22 +35,7 @@ _ADDRESS = frozenset({"method", "scheme", "host", "port", "path"})
 _REQUEST = {
     "model": ("model", "modelId"),
     "tools": ("tools", "functions", "toolConfig", "tool_choice", "toolChoice", "function_call", "parallel_tool_calls"),
-    "prompt": (
-        *(
-            "messages",
-            "contents",
-            "input",
-            "prompt",
-            "inputs",
-            "inputText",
-            "texts",
-            "content",
-            "requests",
-            "instances",
-        ),
-        *("system", "instructions", "systemInstruction", "system_instruction", "preamble", "message", "chat_history"),
-        *("query", "documents", "document", "body", "request"),
-    ),
+    "prompt": (*SAID, *INSTRUCTIONS, "chat_history", "query", "documents", "document", "body", "request"),
 }
 """The part that a field of a request belongs to; all others are settings."""
 _RESPONSE = {

@@ -28,7 +28,7 @@ _INTERRUPTED = 130
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
     parser.description = __doc__
-    parser.add_argument("--mode", help="replay, record, record-all or live (default: LLM_MODE, else live)")
+    parser.add_argument("--mode", help="replay, record, record-all, verify or live (default: LLM_MODE, else live)")
     parser.add_argument("--port", type=int, default=0, help="port on 127.0.0.1 (default: any that is free)")
     parser.add_argument("--job", default="proxy", help="name of the job that all calls belong to (default: proxy)")
     parser.add_argument("--cassette", metavar="NAME", help="path below the cassette folder (default: jobs/<job>)")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from tapemeter.providers.fold import read_fault
 from tapemeter.providers.usage import ANTHROPIC
 from tapemeter.providers.values import count, each, fields
 from tapemeter.providers.wire import Tokens, Wire
@@ -153,17 +154,12 @@ def _ask_to_count(body: Json, prompt: Prompt) -> None:
     prompt.bound = 0  # nothing is used, so nothing is to be set aside
 
 
-def _read_count(value: Json, fold: Fold) -> None:
-    if value.get("error"):
-        fold.fail(value)
-
-
 COUNT_TOKENS = Wire(
     name="anthropic_count_tokens",
     family="anthropic",
     operation="count_tokens",
     ask=_ask_to_count,
-    read=_read_count,
-    follow=_read_count,
+    read=read_fault,
+    follow=read_fault,
     tokens=Tokens.FREE,
 )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from tapemeter.model import header
 from tapemeter.providers import anthropic_messages, bedrock_converse, bedrock_models, unknown
+from tapemeter.providers.fold import read_fault
 from tapemeter.providers.usage import INVOCATION
 from tapemeter.providers.values import count, fields
 from tapemeter.providers.wire import Tokens, Wire
@@ -116,17 +117,12 @@ def _ask_to_count(body: Json, prompt: Prompt) -> int:
     return 0
 
 
-def _read_count(value: Json, fold: Fold) -> None:
-    if value.get("error"):
-        fold.fail(value)
-
-
 COUNT_TOKENS = Wire(
     name="bedrock_count_tokens",
     family="bedrock",
     operation="count_tokens",
     ask=_ask_to_count,
-    read=_read_count,
-    follow=_read_count,
+    read=read_fault,
+    follow=read_fault,
     tokens=Tokens.FREE,
 )

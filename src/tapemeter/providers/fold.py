@@ -143,3 +143,9 @@ class Fold:
             gateway_usd=money(self._reported.get("cost")) if gateway_usd is None else gateway_usd,
             counts=tuple(sorted(self._counts.items())) if self._counts else (),
         )
+
+
+def read_fault(value: Json, fold: Fold) -> None:
+    """Take in an answer of which only an error means anything, as of a count of tokens."""
+    if value.get("error"):
+        fold.fail(value)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tapemeter.providers import gemini_generate
+from tapemeter.providers.fold import read_fault
 from tapemeter.providers.gemini_parts import ask_content, pick
 from tapemeter.providers.usage import GEMINI
 from tapemeter.providers.values import count, each, fields
@@ -84,17 +85,12 @@ def _ask_to_count(body: Json, prompt: Prompt) -> int:
     return 0
 
 
-def _read_count(value: Json, fold: Fold) -> None:
-    if value.get("error"):
-        fold.fail(value)
-
-
 COUNT_TOKENS = Wire(
     name="gemini_count_tokens",
     family="gemini",
     operation="count_tokens",
     ask=_ask_to_count,
-    read=_read_count,
-    follow=_read_count,
+    read=read_fault,
+    follow=read_fault,
     tokens=Tokens.FREE,
 )

@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from tapemeter.model import Request
 
 _MODEL_IN_PATH = re.compile(r"/models?/([^/:?#]+)[/:]")
-_INSTRUCTIONS = ("system", "instructions", "systemInstruction", "system_instruction", "preamble")
-_SAID = (
+INSTRUCTIONS = ("system", "instructions", "systemInstruction", "system_instruction", "preamble")
+"""Where protocols keep what holds for the whole conversation."""
+SAID = (
     "messages",
     "contents",
     "input",
@@ -66,11 +67,11 @@ def question(request: Request) -> Any:
 
 
 def _turns(body: Object) -> Iterator[Turn]:
-    for role in _INSTRUCTIONS:
+    for role in INSTRUCTIONS:
         if body.get(role):
             said = body[role]
             yield Turn(role, text(said["parts"]) if isinstance(said, dict) and "parts" in said else text(said))
-    where = next((name for name in _SAID if body.get(name)), None)
+    where = next((name for name in SAID if body.get(name)), None)
     found = [] if where is None else body[where]
     for item in found if isinstance(found, list) else [found]:
         yield from _items(item)
