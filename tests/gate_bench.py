@@ -55,14 +55,14 @@ class Bench:
 
     def reserve(self, attempt: Attempt, **amounts: int) -> BudgetStopped | None:
         """Set one call and these amounts aside for a call that is about to be sent."""
-        return self.gate.reserve(attempt, in_units({"calls": 1, **amounts}), None, pause=0.0)
+        return self.gate.reserve(attempt, in_units({"calls": 1, **amounts}))
 
     def replay(self, attempt: Attempt, issued: float, total: float, pause: float = 0.0) -> BudgetStopped | None:
-        """Set aside what was recorded, and have the time of it pass, as the meter does."""
+        """Book what was recorded, and have the time of it pass, as the meter does."""
         job = attempt.job
         attempt.issued, end = job.clock.span(issued, total)
         attempt.record.began = attempt.issued
-        stopped = self.gate.reserve(attempt, {Dimension.CALLS: 1}, end, pause=pause)
+        stopped = self.gate.spend(attempt, {Dimension.CALLS: 1}, end, pause=pause)
         if stopped is None:
             job.clock.play(end)
         return stopped

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from time import perf_counter
@@ -27,7 +27,6 @@ from tapemeter import tape as tapes
 from tapemeter.budget.dimensions import Dimension
 from tapemeter.budget.policy import OnStop
 from tapemeter.cassette import legible, volatile
-from tapemeter.cassette.match import Matcher
 from tapemeter.cassette.mode import TABLE, Decision, Mode
 from tapemeter.cassette.verifying import verify
 from tapemeter.errors import BudgetStopped, CassetteError, PartialRecording, UnreadableCassette
@@ -44,7 +43,7 @@ from tapemeter.model import (
 from tapemeter.tape import Asked, Kept
 
 if TYPE_CHECKING:
-    from tapemeter.cassette.model import Interaction
+    from tapemeter.cassette.model import Reply
     from tapemeter.metering import Attempt
     from tapemeter.metering.attempt import Caller
     from tapemeter.owner import Owner
@@ -113,13 +112,13 @@ def begin(owner: Owner, request: Request, *, attempt: int = 0) -> Call | None:
     redactor = owner.house.redactor
     secrets = redactor.secrets_of(request)
     attempt = attempt or _attempt(request.headers)
-    redacted = redactor.request(replace(request, headers=volatile.of_request(request.headers)))
+    redacted = redactor.request(request.with_headers(volatile.of_request(request.headers)), secrets)
     tape = tapes.of(owner)
     asked = Asked(request, redacted, secrets, attempt)
     call = Call(tape, asked, since_entered=owner.job.clock.since_entered())
     try:
         found = call.found = tape.find(asked)
-        interaction = found.interaction
+        reply = found.reply
     except CassetteError as error:
         unreadable = UnreadableCassette(str(error))
         owner.refusals.append(unreadable)
@@ -128,10 +127,10 @@ def begin(owner: Owner, request: Request, *, attempt: int = 0) -> Call | None:
         return None  # the network guard refuses it
     call.caller = tape.caller(found)
     call.metered = _metered(call, request, again=attempt > 0)
-    match TABLE[found.mode, interaction is not None]:
-        case Decision.PLAY if interaction is not None:
-            stopped = _overcome_again(call, request, interaction.retried)
-            stopped = stopped or _play(call, found, interaction)
+    match TABLE[found.mode, reply is not None]:
+        case Decision.PLAY if reply is not None:
+            stopped = _overcome_again(call, request, reply.retried)
+            stopped = stopped or _play(call, found, reply)
         case Decision.REFUSE:
             stopped = owner.house.meter.miss(call.metered) if call.metered is not None else None
             if stopped is None:
@@ -221,9 +220,8 @@ def drop(call: Call, error: BaseException | None = None) -> None:
 def _metered(call: Call, request: Request, *, again: bool) -> Attempt | None:
     """Return the attempt that a call is, with the recording that was found for it; None for what is no model call."""
     metered = call.owner.house.meter.open(call.caller, request, call.request, again=again)
-    recording = None if call.found is None else call.found.interaction
-    if metered is not None and recording is not None:
-        metered.interaction = recording.key or Matcher().stored_key(recording.request)
+    if metered is not None and call.found is not None and call.found.reply is not None:
+        metered.interaction = call.found.reply.key
     return metered
 
 
@@ -240,13 +238,13 @@ def _overcome_again(call: Call, request: Request, statuses: tuple[int, ...]) -> 
     return None
 
 
-def _play(call: Call, found: Found, interaction: Interaction) -> BudgetStopped | None:
+def _play(call: Call, found: Found, reply: Reply) -> BudgetStopped | None:
     """Book what was recorded, and have it played; the stop, where a limit does not allow it."""
-    response = interaction.response
+    response = reply.response
     if call.metered is not None:
-        issued = None if found.again else interaction.issued
+        issued = None if found.again else reply.issued
         meter = call.owner.house.meter
-        stopped = meter.play(call.metered, response, issued=issued, recorded=interaction.recorded)
+        stopped = meter.play(call.metered, response, issued=issued, recorded=reply.recorded)
         if stopped is not None:
             return stopped
     _check_playable(call.owner, response)
@@ -288,7 +286,7 @@ def _verify(call: Call, response: Response | None) -> None:
     found, metered = call.found, call.metered
     if found is None or found.mode is not Mode.VERIFY:
         return
-    recorded = None if found.interaction is None else found.interaction.response
+    recorded = None if found.reply is None else found.reply.response
     if metered is not None:
         recorded = call.owner.drift.attempted(metered.record.id, recorded)
     drifted = verify(

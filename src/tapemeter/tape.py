@@ -20,6 +20,8 @@ from tapemeter.cassette.model import Fresh, Interaction
 
 if TYPE_CHECKING:
     from tapemeter.budget.tally import Tally
+    from tapemeter.cassette.cassette import Recording
+    from tapemeter.cassette.model import Reply
     from tapemeter.job import Job
     from tapemeter.metering.attempt import Caller
     from tapemeter.model import Request, Response
@@ -41,14 +43,15 @@ class Asked:
 class Found:
     """How a tape answers a call: in which mode, and with what.
 
-    `replay` is what the client gets where that is not the interaction's own response, as where it decompresses by
-    itself. A call that is `aside` is none for the tape: it may leave where the network rules allow it.
+    `reply` has the key under which a file would keep it. `replay` is what the client gets where that is not the
+    reply's own response, as where it decompresses by itself. A call that is `aside` is none for the tape: it may leave
+    where the network rules allow it.
     """
 
     mode: Mode
-    interaction: Interaction | None = None
+    reply: Reply | None = None
     again: bool = False
-    """Whether the interaction has answered before."""
+    """Whether the reply has been given before."""
     replay: Response | None = None
     aside: bool = False
 
@@ -73,7 +76,7 @@ class Tape(Protocol):
         """Whose calls they are."""
 
     def find(self, asked: Asked) -> Found:
-        """Say how a call is answered; an interaction that is found counts as played. CassetteError if unreadable."""
+        """Say how a call is answered; a reply that is found counts as played. CassetteError if unreadable."""
 
     def caller(self, found: Found) -> Caller:
         """Return who calls, as the evidence tells it."""
@@ -112,8 +115,8 @@ class OwnTape:
         if recording is None:
             return Found(owner.mode)
         if owner.mode.plays:
-            _note(owner, asked, recording.interaction)
-        return Found(owner.mode, recording.interaction, again=recording.plays > 1)
+            _note(owner, asked, recording)
+        return Found(owner.mode, recording.reply, again=recording.plays > 1)
 
     def caller(self, found: Found) -> Caller:
         """See Tape."""
@@ -155,19 +158,20 @@ def _renew(owner: Owner) -> None:
     """Have all of a cassette recorded anew in which a recording is too old, if that is what is to be done."""
     if owner.house.on_stale is not OnStale.RECORD:
         return
-    if any(age.is_stale(each.interaction.recorded, owner.stale_before) for each in owner.cassette.recordings):
+    if any(age.is_stale(each.reply.recorded, owner.stale_before) for each in owner.cassette.recordings):
         owner.mode = owner.cassette.mode = Mode.RECORD_ALL
     owner.stale_before = ""  # what is left to play is not too old
 
 
-def _note(owner: Owner, asked: Asked, interaction: Interaction) -> None:
+def _note(owner: Owner, asked: Asked, recording: Recording) -> None:
     """Note of a recording that is about to answer that it is too old, or was made for another request."""
-    if age.is_stale(interaction.recorded, owner.stale_before):
-        owner.stale.append(interaction.recorded)
+    recorded = recording.reply.recorded
+    if age.is_stale(recorded, owner.stale_before):
+        owner.stale.append(recorded)
     matcher = owner.cassette.matcher
     if owner.house.strict is not Strict.OFF and not matcher.is_default:
         # What a test says need not match is no drift; what is not compared at all is.
-        drift.note(owner, matcher.comparable(asked.redacted), matcher.comparable(interaction.request))
+        drift.note(owner, matcher.comparable(asked.redacted), matcher.comparable(recording.request))
 
 
 @dataclass(frozen=True, slots=True)

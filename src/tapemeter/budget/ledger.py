@@ -64,6 +64,12 @@ class Ledger(Protocol):
         `note` is kept with the reservation, for whoever finds that it lapsed.
         """
 
+    def spend(self, amounts: Amounts, accounts: Sequence[Account]) -> Mapping[str, Balance] | Excess:
+        """Book what is used at once, as if it were set aside and settled; return the balance of each account after it.
+
+        On all accounts, or on none and say why, as `reserve` does.
+        """
+
     def settle(self, reservation: Reservation, amounts: Amounts) -> Mapping[str, Balance]:
         """Replace what was set aside by what was used, and return the balance of each account after it.
 

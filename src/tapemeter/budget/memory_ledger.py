@@ -46,6 +46,17 @@ class MemoryLedger:
             self._held[reservation.id] = (reservation, note)
             return reservation
 
+    def spend(self, amounts: Amounts, accounts: Sequence[Account]) -> Mapping[str, Balance] | Excess:
+        """Book what is used at once, on all accounts or on none; return the balance of each account after it."""
+        with self._booking():
+            excess = first_excess(accounts, self._books, amounts)
+            if excess is not None:
+                return excess
+            names = names_of(accounts)
+            for name in names:
+                add(self._books[name][0], amounts)
+            return {name: self._balance(name) for name in names}
+
     def settle(self, reservation: Reservation, amounts: Amounts) -> Mapping[str, Balance]:
         """Replace what was set aside by what was used, once, and return the balance of each account after it."""
         with self._lock:

@@ -16,14 +16,15 @@ if TYPE_CHECKING:
 class Slot:
     """A scope, for every call or those of one model or alias, with the limits that hold there.
 
-    `counted` are kept in a ledger, `timed` are read from a clock; `limits` are both, in the order in which they are
-    reported.
+    `counted` are kept in a ledger, which is told the `most` of each; `timed` are read from a clock; `limits` are both,
+    in the order in which they are reported.
     """
 
     scope: Scope
     selector: str = ""
     counted: Mapping[Dimension, Limit] = field(default_factory=dict)
     timed: Mapping[Dimension, Limit] = field(default_factory=dict)
+    most: Mapping[Dimension, int] = field(default_factory=dict)
     limits: tuple[Limit, ...] = ()
 
     def account(self, name: str) -> str:
@@ -66,10 +67,14 @@ class Plan:
 
 def _slot(scope: Scope, selector: str, limits: Iterable[Limit]) -> Slot:
     by_dimension = {limit.dimension: limit for limit in limits}
+    counted: dict[Dimension, Limit] = {
+        dimension: by_dimension[dimension] for dimension in COUNTED if dimension in by_dimension
+    }
     return Slot(
         scope,
         selector,
-        {dimension: by_dimension[dimension] for dimension in COUNTED if dimension in by_dimension},
+        counted,
         {dimension: limit for dimension, limit in by_dimension.items() if dimension not in COUNTED},
+        {dimension: limit.value for dimension, limit in counted.items()},
         tuple(by_dimension[dimension] for dimension in Dimension if dimension in by_dimension),
     )

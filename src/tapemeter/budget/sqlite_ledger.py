@@ -72,13 +72,9 @@ class SqliteLedger:
         """Set amounts aside on all accounts, or on none and say why; accounts come outermost first."""
         names = names_of(accounts)
         with self._booking() as connection:
-            books = _read(connection, names)
-            excess = first_excess(accounts, books, amounts)
-            if excess is not None and self._reap(connection):
-                books = _read(connection, names)
-                excess = first_excess(accounts, books, amounts)
-            if excess is not None:
-                return excess
+            books = self._books(connection, names, accounts, amounts)
+            if isinstance(books, Excess):
+                return books
             if self._life is None:
                 self._life = Life(self._path)
             for _, reserved in books.values():
@@ -90,6 +86,17 @@ class SqliteLedger:
                 (self._life.name, number, json.dumps(names), _written(amounts), _packed(note)),
             )
         return Reservation(f"{self._life.name}:{number}", names, dict(amounts))
+
+    def spend(self, amounts: Amounts, accounts: Sequence[Account]) -> Mapping[str, Balance] | Excess:
+        """Book what is used at once, on all accounts or on none; return the balance of each account after it."""
+        with self._booking() as connection:
+            books = self._books(connection, names_of(accounts), accounts, amounts)
+            if isinstance(books, Excess):
+                return books
+            for used, _ in books.values():
+                add(used, amounts)
+            _write(connection, books)
+        return _balances(books)
 
     def settle(self, reservation: Reservation, amounts: Amounts) -> Mapping[str, Balance]:
         """Replace what was set aside by what was used, once, and return the balance of each account after it."""
@@ -207,6 +214,17 @@ class SqliteLedger:
             while self._late:
                 with self._booking():
                     _settle(connection, *self._late.popleft())
+
+    def _books(
+        self, connection: sqlite3.Connection, names: Iterable[str], accounts: Sequence[Account], amounts: Amounts
+    ) -> Books | Excess:
+        """Return the books of accounts on which amounts may be booked; nobody is refused for what a dead one holds."""
+        books = _read(connection, names)
+        excess = first_excess(accounts, books, amounts)
+        if excess is not None and self._reap(connection):
+            books = _read(connection, names)
+            excess = first_excess(accounts, books, amounts)
+        return books if excess is None else excess
 
     def _reap(self, connection: sqlite3.Connection) -> bool:
         """Give back what dead processes had set aside; return whether there was any."""

@@ -14,7 +14,7 @@ import base64
 import binascii
 import json
 import re
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from tapemeter.cassette import yaml_writer
 from tapemeter.errors import CassetteFormatError
@@ -26,23 +26,16 @@ BODY_FIELDS = ("json", "json_style", "text", "base64")
 """The fields that together are the form of a body."""
 
 
-class _Style(NamedTuple):
-    """A way of writing JSON, in the words of `json.dumps`."""
-
-    separators: tuple[str, str]
-    ensure_ascii: bool
-    indent: int | None = None
-
-
 _DEFAULT = "compact"
 _STYLES = {
-    _DEFAULT: _Style((",", ":"), ensure_ascii=False),
-    "compact-ascii": _Style((",", ":"), ensure_ascii=True),
-    "spaced": _Style((", ", ": "), ensure_ascii=False),
-    "spaced-ascii": _Style((", ", ": "), ensure_ascii=True),
-    "indent-2": _Style((",", ": "), ensure_ascii=False, indent=2),
-    "indent-2-ascii": _Style((",", ": "), ensure_ascii=True, indent=2),
+    _DEFAULT: json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode,
+    "compact-ascii": json.JSONEncoder(separators=(",", ":"), ensure_ascii=True).encode,
+    "spaced": json.JSONEncoder(separators=(", ", ": "), ensure_ascii=False).encode,
+    "spaced-ascii": json.JSONEncoder(separators=(", ", ": "), ensure_ascii=True).encode,
+    "indent-2": json.JSONEncoder(separators=(",", ": "), ensure_ascii=False, indent=2).encode,
+    "indent-2-ascii": json.JSONEncoder(separators=(",", ": "), ensure_ascii=True, indent=2).encode,
 }
+"""Usual ways of writing JSON."""
 _NEWLINE = "+newline"
 """Added to a style's name where a line feed follows."""
 
@@ -99,22 +92,18 @@ def _encode_json(data: bytes) -> dict[str, Any]:
     except (ValueError, RecursionError):
         return {}
     bare = text.removesuffix("\n")
-    for name, style in _STYLES.items():
-        if _written(value, style) == bare:
+    for name, write in _STYLES.items():
+        if write(value) == bare:
             full = name if bare is text or bare == text else name + _NEWLINE
             return {"json": value} if full == _DEFAULT else {"json": value, "json_style": full}
     return {}
 
 
 def _decode_json(value: Any, name: Any) -> bytes:
-    if not isinstance(name, str) or (style := _STYLES.get(name.removesuffix(_NEWLINE))) is None:
+    if not isinstance(name, str) or (write := _STYLES.get(name.removesuffix(_NEWLINE))) is None:
         known = ", ".join(_STYLES)
         raise CassetteFormatError(f"expected json_style to be one of {known} (and {_NEWLINE}), got {name!r}")
-    return _encoded(_written(value, style) + ("\n" if name.endswith(_NEWLINE) else ""))
-
-
-def _written(value: Any, style: _Style) -> str:
-    return json.dumps(value, separators=style.separators, ensure_ascii=style.ensure_ascii, indent=style.indent)
+    return _encoded(write(value) + ("\n" if name.endswith(_NEWLINE) else ""))
 
 
 def _decode_base64(text: str) -> bytes:

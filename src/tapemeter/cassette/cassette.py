@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from tapemeter.cassette import format as cassette_format
 from tapemeter.cassette import store
 from tapemeter.cassette.kept import worth_keeping
+from tapemeter.cassette.match import Matcher
 from tapemeter.errors import CassetteError
 
 if TYPE_CHECKING:
@@ -20,9 +21,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tapemeter.cassette.format import Entry
-    from tapemeter.cassette.match import Matcher
     from tapemeter.cassette.mode import Mode
-    from tapemeter.cassette.model import Fresh, Interaction
+    from tapemeter.cassette.model import Fresh, Interaction, Reply
     from tapemeter.cassette.recorded import Recorded
     from tapemeter.model import Request
 
@@ -35,6 +35,12 @@ class Recording:
     entry: Entry
     key: str
     plays: int = 0
+
+    @property
+    def reply(self) -> Reply:
+        """What it answers; its key is that under which a file keeps it, whatever the matcher in force leaves out."""
+        reply = self.entry.reply
+        return reply if reply.key else replace(reply, key=Matcher().stored_key(self.request))
 
     @property
     def interaction(self) -> Interaction:

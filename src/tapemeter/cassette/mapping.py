@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar
 
 from tapemeter.cassette.body import BODY_FIELDS, decode_body, encode_body, encode_text
-from tapemeter.cassette.model import Interaction
+from tapemeter.cassette.model import Interaction, Reply
 from tapemeter.cassette.yaml_writer import MAX_KEY
 from tapemeter.errors import CassetteFormatError
 from tapemeter.model import Chunk, Ending, Headers, Request, Response
@@ -62,15 +62,26 @@ def from_mapping(value: Any, *, edited: bool, place: Place, lines: dict[Place, i
     CassetteFormatError with the line that `lines` gives for it; `place` is where `value` stands in them.
     """
     with _Fields(value, place, lines) as fields:
-        key = fields.get("key", _string, "") if edited else fields.take("key", _string)
         return Interaction(
-            key="" if edited else key,
-            recorded=fields.take("recorded", _recorded),
-            issued=fields.get("issued", _time, None),
-            retried=fields.get("retried", _statuses, ()),
+            **_origin(fields, edited=edited),
             request=_request(fields.below("request")),
             response=_response(fields.below("response"), edited=edited),
         )
+
+
+def reply_from_mapping(value: Any) -> Reply:
+    """Return the reply of which `value` is the mapping, without a request, as a file has it that nobody has touched."""
+    with _Fields(value, (), {}) as fields:
+        return Reply(**_origin(fields, edited=False), response=_response(fields.below("response"), edited=False))
+
+
+def _origin(fields: _Fields, *, edited: bool) -> dict[str, Any]:
+    """Return when and under which key something was recorded."""
+    key = fields.get("key", _string, "") if edited else fields.take("key", _string)
+    recorded = fields.take("recorded", _recorded)
+    issued: float | None = fields.get("issued", _time, None)
+    retried: tuple[int, ...] = fields.get("retried", _statuses, ())
+    return {"key": "" if edited else key, "recorded": recorded, "issued": issued, "retried": retried}
 
 
 def _request(fields: _Fields) -> Request:

@@ -21,19 +21,17 @@ import json
 import math
 import re
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 
 from tapemeter.cassette import paths
 from tapemeter.errors import UsageError
-from tapemeter.model import header
+from tapemeter.model import Request, header
 from tapemeter.redact import SECRET_QUERY_PARAMETERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-
-    from tapemeter.model import Request
 
 PARTS = ("method", "scheme", "host", "port", "path", "query", "body")
 """What is compared where `match_on` says nothing."""
@@ -87,22 +85,22 @@ class Matcher:
         """Return the key of a redacted request: 32 hexadecimal digits."""
         if self.normalize is not None:
             request = self.normalize(request)
-        url = urlsplit(request.url)
+        scheme, host, port, path, query = _place(request.url)
         lines: list[str] = []
         for part in self.parts:
             match part:
                 case "method":
                     lines.append(request.method)
                 case "scheme":
-                    lines.append(url.scheme)
+                    lines.append(scheme)
                 case "host":
-                    lines.append(url.hostname or "")
+                    lines.append(host)
                 case "port":
-                    lines.append(str(request.port if url.port is None else url.port))
+                    lines.append(port)
                 case "path":
-                    lines.append(url.path or "/")
+                    lines.append(path)
                 case "query":
-                    lines.append(json.dumps(self._query(url.query)) if url.query else "[]")
+                    lines.append(json.dumps(self._query(query)) if query else "[]")
                 case "body":
                     lines.append(self._body(request))
                 case _:
@@ -120,7 +118,15 @@ class Matcher:
                 paths.remove(value, ignored)
         if kind == "bytes":
             return f"bytes {hashlib.sha256(value).hexdigest()}"
-        return kind + " " + json.dumps(value, sort_keys=True, separators=(",", ":"))
+        return f"{kind} {_in_order(value)}"
+
+
+@lru_cache(maxsize=256)
+def _place(url: str) -> tuple[str, str, str, str, str]:
+    """Return scheme, host, port, path and query of a URL as they are compared; what is secret in a query is in it."""
+    parts = urlsplit(url)
+    port = Request("", url).port if parts.port is None else parts.port
+    return parts.scheme, parts.hostname or "", str(port), parts.path or "/", parts.query
 
 
 def match_parts(match_on: Sequence[str] | None) -> tuple[str, ...]:
@@ -169,7 +175,7 @@ def readable_body(request: Request) -> tuple[str, Any]:
             return "multipart", parts
     if body[:1] in b"{[" or kind.endswith("json"):
         try:
-            return "json", json.loads(body, parse_float=_number, parse_constant=_refuse)
+            return "json", _decode(body.decode(json.detect_encoding(body), "surrogatepass"))
         except (ValueError, RecursionError):
             return "bytes", body
     return "bytes", body
@@ -185,6 +191,10 @@ def _number(text: str) -> float | int | str:
 
 def _refuse(text: str) -> Any:
     raise ValueError(f"{text} is not JSON")
+
+
+_decode = json.JSONDecoder(parse_float=_number, parse_constant=_refuse).decode
+_in_order = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 
 
 def _form(body: bytes) -> dict[str, list[str]]:

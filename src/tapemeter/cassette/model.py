@@ -10,8 +10,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Interaction:
-    """One recorded exchange.
+class Reply:
+    """What is recorded of one exchange save its request: all that it takes to replay it.
 
     `recorded` is UTC to the second, `2026-11-21T04:00:00Z`. `issued` is when the request was issued, in seconds
     since its test began; None where nobody noted it. `retried` are the statuses of errors that the
@@ -19,12 +19,28 @@ class Interaction:
     found again; it is empty where it still has to be computed, as after an edit by hand.
     """
 
+    response: Response
+    recorded: str
+    key: str
+    issued: float | None = None
+    retried: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Interaction:
+    """One recorded exchange; its fields are those of a Reply, and the request."""
+
     request: Request
     response: Response
     recorded: str
     key: str
     issued: float | None = None
     retried: tuple[int, ...] = ()
+
+    @property
+    def reply(self) -> Reply:
+        """All but the request."""
+        return Reply(self.response, self.recorded, self.key, self.issued, self.retried)
 
 
 @dataclass(frozen=True, slots=True)

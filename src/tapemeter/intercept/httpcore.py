@@ -88,12 +88,13 @@ class TransportCheck:
 def _sync(module: ModuleType, send: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
     def handle_request(pool: Any, request: Any) -> Any:
         __tracebackhide__ = True
-        owner = claim(_head(request))
+        head = _head(request)
+        owner = claim(head)
         if owner is None:
             return send(pool, request)
         body = b"".join(request.stream)
         request.stream = _Bytes(body)
-        call = exchange.begin(owner, _head(request, body))
+        call = exchange.begin(owner, head.with_body(body))
         if call is None:
             return send(pool, request)
         if call.replay is not None:
@@ -110,12 +111,13 @@ def _sync(module: ModuleType, send: Callable[[Any, Any], Any]) -> Callable[[Any,
 def _async(module: ModuleType, send: Callable[[Any, Any], Awaitable[Any]]) -> Callable[[Any, Any], Awaitable[Any]]:
     async def handle_async_request(pool: Any, request: Any) -> Any:
         __tracebackhide__ = True
-        owner = claim(_head(request))
+        head = _head(request)
+        owner = claim(head)
         if owner is None:
             return await send(pool, request)
         body = b"".join([part async for part in request.stream])
         request.stream = _Bytes(body)
-        call = exchange.begin(owner, _head(request, body))
+        call = exchange.begin(owner, head.with_body(body))
         if call is None:
             return await send(pool, request)
         if call.replay is not None:
@@ -133,7 +135,7 @@ def _async(module: ModuleType, send: Callable[[Any, Any], Awaitable[Any]]) -> Ca
     return handle_async_request
 
 
-def _head(request: Any, body: bytes = b"") -> Request:
+def _head(request: Any) -> Request:
     url = request.url
     host = url.host.decode("ascii")
     port = "" if url.port is None else f":{url.port}"
@@ -142,7 +144,6 @@ def _head(request: Any, body: bytes = b"") -> Request:
         method=request.method.decode("ascii"),
         url=f"{scheme}://{f'[{host}]' if ':' in host else host}{port}{target}",
         headers=_text_headers(request.headers),
-        body=body,
     )
 
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Protocol
 from tapemeter.budget.dimensions import Dimension, Scope
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from tapemeter.budget.dimensions import Amounts
-    from tapemeter.budget.ledger import Reservation
+    from tapemeter.budget.ledger import Balance, Reservation
     from tapemeter.budget.plan import Slot
     from tapemeter.budget.policy import Limit
     from tapemeter.budget.tally import Tally
@@ -107,6 +107,8 @@ class Attempt:
     """The stored key of the recording that answers it; None where there is none."""
     bound: Amounts = field(default_factory=dict)
     reservation: Reservation | None = None
+    balances: Mapping[str, Balance] = field(default_factory=dict)
+    """Those of its accounts once it is booked."""
     deadline: float | None = None
     """When it is to be cut, as `time.perf_counter` tells it; None where no limit says so."""
     deadline_limit: Limit | None = None

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 _FLOWING = (Dimension.RESPONSE_CHARS, Dimension.TOTAL_CHARS)
 _TIMED = (Dimension.WALL_SECONDS, Dimension.IDLE_STREAM_SECONDS)
 _SCOPES = tuple(Scope)
+_Late = tuple["Booking", "Limit", int, int]
+"""A limit on time that would not hold, and where; what was used of it, and what is asked for."""
 
 
 class Gate:
@@ -46,42 +48,57 @@ class Gate:
         """The names of jobs of which a call was refused or cut."""
         self._lock = threading.RLock()  # a finaliser may end one call while another is booked
 
-    def reserve(self, attempt: Attempt, amounts: Amounts, end: float | None, *, pause: float) -> BudgetStopped | None:
-        """Set amounts aside; the stop, where a limit on what is counted or on time does not allow it.
-
-        `end` is when a replayed call ends on the job's clock, `pause` the longest of its stream.
-        """
+    def reserve(self, attempt: Attempt, amounts: Amounts) -> BudgetStopped | None:
+        """Set amounts aside; the stop, where a limit on what is counted or on time does not allow it."""
         # One at a time in a job, so that what was let through before a stop is the same in every replay.
         with attempt.job.gate:
             if attempt.job.stop is not None:
                 return _refusal(attempt, attempt.job.stop)
-            return self._reserve(attempt, amounts, end, pause)
+            return self._reserve(attempt, amounts, self._too_late(attempt, None, 0.0))
 
-    def _reserve(self, attempt: Attempt, amounts: Amounts, end: float | None, pause: float) -> BudgetStopped | None:
-        accounts = [
-            Account(booking.account, {d: limit.value for d, limit in booking.slot.counted.items()})
-            for booking in attempt.bookings
-        ]
+    def spend(self, attempt: Attempt, amounts: Amounts, end: float, *, pause: float) -> BudgetStopped | None:
+        """Book what a replayed call used; the stop, where a limit on what is counted or on time does not allow it.
+
+        `end` is when it ends on the job's clock, `pause` the longest of its stream.
+        """
+        with attempt.job.gate:
+            if attempt.job.stop is not None:
+                return _refusal(attempt, attempt.job.stop)
+            late = self._too_late(attempt, end, pause)
+            if late is not None:  # it is not booked; which limit says so first is the same question
+                return self._reserve(attempt, amounts, late)
+            spent = self.ledger.spend(amounts, _accounts(attempt))
+            if isinstance(spent, Excess):
+                return self._refuse_excess(attempt, spent, None)
+            attempt.balances = spent
+            attempt.job.let_through(attempt.record)
+            return None
+
+    def _reserve(self, attempt: Attempt, amounts: Amounts, late: _Late | None) -> BudgetStopped | None:
         note = {"call_id": attempt.record.id, "job": attempt.job.name, "test": attempt.caller.nodeid}
-        held = self.ledger.reserve(amounts, accounts, note=json.dumps(note))
-        late = self._too_late(attempt, end, pause)
+        held = self.ledger.reserve(amounts, _accounts(attempt), note=json.dumps(note))
         if isinstance(held, Excess):
-            booking = next(booking for booking in attempt.bookings if booking.account == held.account)
-            if late is None or _SCOPES.index(late[0].slot.scope) >= _SCOPES.index(booking.slot.scope):
-                limit = booking.slot.counted[held.dimension]
-                return self.stop(
-                    attempt, limit, stops.REFUSED, used=held.used, asked=held.asked, reserved=held.reserved
-                )
-        else:
-            attempt.reservation = held
+            return self._refuse_excess(attempt, held, late)
+        attempt.reservation = held
         if late is not None:
             self.release(attempt)
-            booking, limit, used, asked = late
-            return self.stop(attempt, limit, stops.REFUSED, used=used, asked=asked)
+            return self._refuse_late(attempt, late)
         attempt.job.let_through(attempt.record)
         return None
 
-    def _too_late(self, attempt: Attempt, end: float | None, pause: float) -> tuple[Booking, Limit, int, int] | None:
+    def _refuse_excess(self, attempt: Attempt, excess: Excess, late: _Late | None) -> BudgetStopped:
+        """Stop the job for what is counted, or for time, whichever limit is further out."""
+        booking = next(booking for booking in attempt.bookings if booking.account == excess.account)
+        if late is not None and _SCOPES.index(late[0].slot.scope) < _SCOPES.index(booking.slot.scope):
+            return self._refuse_late(attempt, late)
+        limit, used, asked = booking.slot.counted[excess.dimension], excess.used, excess.asked
+        return self.stop(attempt, limit, stops.REFUSED, used=used, asked=asked, reserved=excess.reserved)
+
+    def _refuse_late(self, attempt: Attempt, late: _Late) -> BudgetStopped:
+        _, limit, used, asked = late
+        return self.stop(attempt, limit, stops.REFUSED, used=used, asked=asked)
+
+    def _too_late(self, attempt: Attempt, end: float | None, pause: float) -> _Late | None:
         """Return the outermost limit on time that an attempt breaks, with what was used and what it asks for."""
         for booking, limit in attempt.limits(*_TIMED):
             if limit.dimension is Dimension.IDLE_STREAM_SECONDS:
@@ -203,6 +220,10 @@ class Gate:
         )
         if stop.over.scope is Scope.RUN and not stop.remedy:  # else the run has something left
             self.ledger.stop(RUN, stop.brief)
+
+
+def _accounts(attempt: Attempt) -> list[Account]:
+    return [Account(booking.account, booking.slot.most) for booking in attempt.bookings]
 
 
 def _refusal(attempt: Attempt, stop: stops.Stop) -> BudgetStopped:

@@ -23,10 +23,7 @@ from tapemeter.pricing import priced_names
 from tapemeter.providers.meter import Answered
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from tapemeter.budget.dimensions import Amounts
-    from tapemeter.budget.ledger import Balance
     from tapemeter.budget.policy import Limit
     from tapemeter.events.artifacts import Artifacts, Kept
     from tapemeter.metering.attempt import Caller
@@ -90,7 +87,7 @@ class Meter:
             digest=digest,
             url=shown.url,
             host=shown.host,
-            shown_digest=f"sha256:{_digest(shown).hex()}",
+            shown_digest=f"sha256:{(digest if _is_same(request, shown) else _digest(shown)).hex()}",
             source="replay" if caller.mode.plays else "record" if caller.mode.records else "live",
             model=model,
             steps=steps,
@@ -121,9 +118,9 @@ class Meter:
         attempt.issued, end = attempt.job.clock.span(issued, response.total)
         if attempt.number == 0:
             attempt.record.began = attempt.issued
-        stopped = self._reserve(attempt, used, end, pause=_longest_pause(response))
+        stopped = self.gate.spend(attempt, used, end, pause=_longest_pause(response))
         if stopped is not None:
-            return stopped
+            return self._refused(attempt, stopped)
         attempt.job.clock.play(end)
         status = response.status
         answer = Answer(
@@ -148,9 +145,9 @@ class Meter:
             attempt.bound = sums.bound(attempt, self.prices, self._today)
         except sums.UnknownPriceError:
             return self._stop_unpriced(attempt)
-        stopped = self._reserve(attempt, attempt.bound, None, pause=0.0)
+        stopped = self.gate.reserve(attempt, attempt.bound)
         if stopped is not None:
-            return stopped
+            return self._refused(attempt, stopped)
         self.gate.set_deadlines(attempt)
         return None
 
@@ -158,9 +155,9 @@ class Meter:
         """Note a call that has no recording; a budget that would have stopped it when it was recorded stops it now."""
         with suppress(sums.UnknownPriceError):
             attempt.bound = sums.bound(attempt, self.prices, self._today)
-        stopped = self._reserve(attempt, attempt.bound, None, pause=0.0)
+        stopped = self.gate.reserve(attempt, attempt.bound)
         if stopped is not None:
-            return stopped
+            return self._refused(attempt, stopped)
         self.gate.release(attempt)
         attempt.job.hold_back(attempt.record)
         attempt.settled = True
@@ -197,9 +194,9 @@ class Meter:
         )
         if _is_retried(response.status):
             attempt.note_retryable()
-        balances = self._book(attempt, used, answer, _outcome(response))
+        self._book(attempt, used, answer, _outcome(response))
         self._note_overruns(attempt, used)
-        return self.gate.trip(attempt, used, balances)
+        return self.gate.trip(attempt, used, attempt.balances)
 
     def fail(self, attempt: Attempt, error: BaseException | None, duration: float) -> None:
         """Book an attempt that got no response; what the server did with it is not known.
@@ -224,33 +221,27 @@ class Meter:
     def _stop_unpriced(self, attempt: Attempt) -> BudgetStopped:
         _, limit = next(attempt.limits(Dimension.COST_USD))
         remedy = _UNPRICED.format(model=attempt.asked.model)
-        stopped = self.gate.stop(attempt, limit, stops.REFUSED, used=0, asked=0, remedy=remedy)
-        self._write(attempt, "refused")
-        return stopped
+        return self._refused(attempt, self.gate.stop(attempt, limit, stops.REFUSED, used=0, asked=0, remedy=remedy))
 
-    def _reserve(self, attempt: Attempt, amounts: Amounts, end: float | None, *, pause: float) -> BudgetStopped | None:
-        stopped = self.gate.reserve(attempt, amounts, end, pause=pause)
-        if stopped is not None:
-            self._write(attempt, "refused")
+    def _refused(self, attempt: Attempt, stopped: BudgetStopped) -> BudgetStopped:
+        self._write(attempt, "refused")
         return stopped
 
     # Booking
 
-    def _book(self, attempt: Attempt, used: Amounts, answer: Answer, outcome: str) -> Mapping[str, Balance]:
+    def _book(self, attempt: Attempt, used: Amounts, answer: Answer, outcome: str) -> None:
         attempt.settled = True
         if attempt.chars:
             self.gate.flow(attempt, -attempt.chars)
-        balances: Mapping[str, Balance] = {}
         if attempt.reservation is not None:
-            balances = self.gate.ledger.settle(attempt.reservation, used)
+            attempt.balances = self.gate.ledger.settle(attempt.reservation, used)
         job, priced = attempt.job, answer.cost.usd is not None
         attempt.caller.usage.add(used, model=None, step=None, priced=priced)
         job.usage.add(used, model=attempt.asked.model, step=attempt.step, priced=priced)
         for step in attempt.steps:
             step.usage.add(used, model=attempt.asked.model, step=None, priced=priced)
         self._write(attempt, outcome, answer)
-        self._warn(attempt, balances)
-        return balances
+        self._warn(attempt)
 
     def _note_overruns(self, attempt: Attempt, used: Amounts) -> None:
         for booking, limit in attempt.limits(*attempt.bound):
@@ -268,12 +259,12 @@ class Meter:
                     },
                 )
 
-    def _warn(self, attempt: Attempt, balances: Mapping[str, Balance]) -> None:
+    def _warn(self, attempt: Attempt) -> None:
         share = attempt.job.plan.warn_at
         if share is None:
             return
         for booking in attempt.bookings:
-            balance = balances.get(booking.account)
+            balance = attempt.balances.get(booking.account)
             for limit in booking.slot.limits:
                 if limit.dimension is Dimension.IDLE_STREAM_SECONDS:
                     continue
@@ -317,6 +308,11 @@ class Meter:
 def _digest(request: Request) -> bytes:
     head = f"{request.method} {request.url}\n".encode(errors="surrogateescape")
     return hashlib.sha256(head + request.body).digest()
+
+
+def _is_same(request: Request, shown: Request) -> bool:
+    """Whether nothing had to be hidden in what the digest is of."""
+    return request.url == shown.url and request.body == shown.body and request.method == shown.method
 
 
 def _is_retried(status: int) -> bool:

@@ -74,9 +74,12 @@ class Redactor:
         telltales = dict.fromkeys(telltale for rule in self._rules for telltale in rule.telltales)
         self._telltales = tuple((first, pattern.search) for first, pattern in telltales)
 
-    def request(self, request: Request) -> Request:
-        """Return the request without secrets; the same object if it has none."""
-        values = self._environment() | self.secrets_of(request)
+    def request(self, request: Request, secrets: frozenset[bytes] | None = None) -> Request:
+        """Return the request without secrets; the same object if it has none.
+
+        `secrets` are those of the request, where they are known already.
+        """
+        values = self._environment() | (self.secrets_of(request) if secrets is None else secrets)
         headers, url = self._without_named(request.headers), self._without_parts(request.url)
         body = request.body
         if request.content_type == _FORM:

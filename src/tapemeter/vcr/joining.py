@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tapemeter.cassette.match import Matcher
 from tapemeter.cassette.mode import Mode, Strict
 from tapemeter.model import Ending
 from tapemeter.tape import Found, LentCaller
@@ -52,7 +53,8 @@ class VcrTape:
             from tapemeter.cassette import drift  # noqa: PLC0415 - only who wants to know pays for it
 
             drift.note(owner, forms.kept_of(request), interaction.request, cassette=self._name())
-        return Found(mode, interaction, again=again, replay=replay)
+        reply = replace(interaction.reply, key=Matcher().stored_key(interaction.request))
+        return Found(mode, reply, again=again, replay=replay)
 
     def caller(self, found: Found) -> LentCaller:
         """See Tape."""

@@ -228,7 +228,7 @@ def test_a_call_that_was_let_through_is_counted_before_another_one_is_refused(li
     pause = Pause(1.0)
     pause.meanwhile = threading.Thread(target=live.reserve, args=(second,))
 
-    assert live.gate.reserve(first, {Dimension.CALLS: 1}, 1.0, pause=pause) is None
+    assert live.gate.spend(first, {Dimension.CALLS: 1}, 1.0, pause=pause) is None
     pause.meanwhile.join()
 
     assert test.job.stop is not None
@@ -241,7 +241,7 @@ def test_a_call_that_waits_while_another_one_is_refused_is_refused_as_well(live:
     pause, found = Pause(2.0), []
     pause.meanwhile = threading.Thread(target=lambda: found.append(live.reserve(second)))
 
-    stopped = live.gate.reserve(first, {Dimension.CALLS: 1}, 1.0, pause=pause)
+    stopped = live.gate.spend(first, {Dimension.CALLS: 1}, 1.0, pause=pause)
     pause.meanwhile.join()
 
     assert stopped is not None

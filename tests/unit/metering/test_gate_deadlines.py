@@ -173,7 +173,7 @@ def test_in_replay_a_call_is_refused_that_ended_after_the_time_was_up(replayed: 
 
     assert told(test.job) == ("job", "wall_seconds", REFUSED, 60, 0)
     assert test.job.clock.now() == 60, "what is refused takes no time"
-    assert replayed.held("job:test_one") == {"calls": (0, 2)}
+    assert replayed.held("job:test_one") == {"calls": (2, 0)}
     assert replayed.stops()[0]["replayed"] is True
 
 
