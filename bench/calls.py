@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import io
 import time
 from typing import TYPE_CHECKING, Any
@@ -43,8 +44,14 @@ def by_size(folder: Path, *, quick: bool) -> Iterator[Row]:
         for library in (httpx, httpx2):
             work = _ours(folder, path, count, lambda asked, library=library: _httpx(library, asked))
             yield row(group, f"tapemeter, {library.__name__}", work, 3, "µs")
+        other = samples.ours(folder / f"{count}-no-model.yaml", count, samples.OTHER_URL, samples.other_question)
+        work = _ours(
+            folder, other, count, lambda asked: _httpx(httpx, asked, samples.OTHER_URL, samples.other_question)
+        )
+        yield row(group, "tapemeter, httpx, no model call", work, 3, "µs")
         for library in (httpx, httpx2):
             yield row(group, f"floor: {library.__name__} MockTransport", _mock(library, count), 5, "µs")
+            yield row(group, f"floor: {library.__name__}, a pool that answers", _pool(library, count), 5, "µs")
         tape = samples.vcr_tape(folder / f"vcr-{count}.yaml", min(count, _MOST))
         for matched, limit in _VCR_LIMIT.items():
             if count <= limit:
@@ -80,12 +87,22 @@ def _ours(folder: Path, path: Path, count: int, ask: Callable[[range], float]) -
     return work
 
 
-def _httpx(library: ModuleType, asked: range) -> float:
-    with library.Client() as client:
+def _httpx(
+    library: ModuleType,
+    asked: range,
+    url: str = samples.URL,
+    question: Callable[[int], dict[str, Any]] = samples.question,
+    transport: Any = None,
+) -> float:
+    with library.Client(transport=transport) as client:
         started = time.perf_counter()
         for number in asked:
-            client.post(samples.URL, json=samples.question(number)).json()
+            client.post(url, json=question(number)).json()
         return time.perf_counter() - started
+
+
+def _look_up(asked: range) -> float:
+    return _httpx(httpx, asked, samples.OTHER_URL, samples.other_question)
 
 
 def _requests(asked: range) -> float:
@@ -173,14 +190,31 @@ def _mock(library: ModuleType, count: int) -> Callable[[], float]:
     def handler(request: Any) -> Any:
         return library.Response(200, headers={"content-type": "application/json"}, content=answers[request.content])
 
+    return _repeated(len(answers), lambda asked: _httpx(library, asked, transport=library.MockTransport(handler)))
+
+
+def _pool(library: ModuleType, count: int) -> Callable[[], float]:
+    """The library's own way down to its connections, where we answer too, and a dictionary there."""
+    core = importlib.import_module({"httpx": "httpcore", "httpx2": "httpcore2"}[library.__name__])
+    answers = {samples.sent(number): samples.answer(number) for number in range(min(count, _MOST))}
+    headers = [(b"content-type", b"application/json")]
+
+    class Pool(core.ConnectionPool):
+        def handle_request(self, request: Any) -> Any:
+            return core.Response(200, headers=headers, content=answers[b"".join(request.stream)])
+
+    def ask(asked: range) -> float:
+        transport = library.HTTPTransport(verify=False)
+        transport._pool = Pool()  # noqa: SLF001 - there is no other way to put one there
+        return _httpx(library, asked, transport=transport)
+
+    return _repeated(len(answers), ask)
+
+
+def _repeated(count: int, ask: Callable[[range], float]) -> Callable[[], float]:
     def work() -> float:
-        with library.Client(transport=library.MockTransport(handler)) as client:
-            times = max(1, CALLS // len(answers))
-            started = time.perf_counter()
-            for _ in range(times):
-                for number in range(len(answers)):
-                    client.post(samples.URL, json=samples.question(number)).json()
-            return (time.perf_counter() - started) / (times * len(answers))
+        times = max(1, CALLS // count)
+        return sum(ask(range(count)) for _ in range(times)) / (times * count)
 
     return work
 

@@ -13,9 +13,12 @@ from tapemeter.cassette.model import Interaction
 from tapemeter.model import Chunk, Request, Response
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 URL = "http://llm.example/v1/chat/completions"
+OTHER_URL = "http://data.example/look-up"
+"""Of what is no model call, and so is not metered."""
 _TEXT = "The quick brown fox jumps over the lazy dog. " * 40
 _HEADERS = (("content-type", "application/json"),)
 
@@ -26,9 +29,18 @@ def question(number: int) -> dict[str, Any]:
     return {"model": "bench", "messages": messages}
 
 
+def other_question(number: int) -> dict[str, Any]:
+    """Return the body of a request that asks no model."""
+    return {"texts": [_TEXT, f"Question {number}?"]}
+
+
 def sent(number: int) -> bytes:
-    """Return the bytes that httpx sends for it."""
-    return json.dumps(question(number), ensure_ascii=False, separators=(",", ":")).encode()
+    """Return the bytes that httpx sends for request `number`."""
+    return _written(question(number))
+
+
+def _written(body: dict[str, Any]) -> bytes:
+    return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def answer(number: int) -> bytes:
@@ -40,12 +52,12 @@ def answer(number: int) -> bytes:
     return json.dumps({**body, "choices": choices, "usage": usage}, separators=(",", ":")).encode()
 
 
-def ours(path: Path, count: int, url: str = URL) -> Path:
+def ours(path: Path, count: int, url: str = URL, asking: Callable[[int], dict[str, Any]] = question) -> Path:
     """Write a cassette of ours."""
     matcher = Matcher()
     interactions = []
     for number in range(count):
-        request = Request("POST", url, _HEADERS, sent(number))
+        request = Request("POST", url, _HEADERS, _written(asking(number)))
         response = Response(200, _HEADERS, (Chunk(0.5, answer(number)),), first_byte=0.4, total=0.5)
         interactions.append(Interaction(request, response, "2026-01-01T00:00:00Z", matcher.key(request)))
     path.write_text(cassette_format.dump(interactions), encoding="utf-8")

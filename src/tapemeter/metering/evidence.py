@@ -41,7 +41,7 @@ class Answer:
 
 
 def call_event(attempt: Attempt, outcome: str, answer: Answer | None = None) -> dict[str, Any]:
-    """Return the fields of a `call` event."""
+    """Return the fields of a `call` event; words of an enumeration are texts, and are written as such."""
     asked, caller, intent = attempt.asked, attempt.caller, attempt.intent
     fields: dict[str, Any] = {
         "call_id": attempt.record.id,
@@ -66,7 +66,7 @@ def call_event(attempt: Attempt, outcome: str, answer: Answer | None = None) -> 
         "server.address": attempt.host or None,
         "prompt_chars": asked.prompt_chars,
         "request_digest": attempt.shown_digest,
-        "bound": {dimension.value: plain(dimension, amount) for dimension, amount in attempt.bound.items()},
+        "bound": {dimension: plain(dimension, amount) for dimension, amount in attempt.bound.items()},
     }
     if answer is None:
         return {**fields, "model_name": attempt.model, **_NO_ANSWER}
@@ -85,7 +85,7 @@ def call_event(attempt: Attempt, outcome: str, answer: Answer | None = None) -> 
         "gen_ai.response.time_to_first_chunk": _seconds(answer.first_chunk),
         "error.type": answered.error_type,
         "http.response.status_code": answer.status or None,
-        "quality": usage.quality.value,
+        "quality": usage.quality,
         "response_chars": answered.response_chars,
         "tool_calls": answered.tool_calls,
         **({"units": dict(answered.counts)} if answered.counts else {}),
@@ -93,7 +93,7 @@ def call_event(attempt: Attempt, outcome: str, answer: Answer | None = None) -> 
         "duration_seconds": _seconds(answer.duration),
         "cost_usd": _money(cost.usd),
         "cost_today_usd": _money(answer.today_usd),
-        "cost_quality": cost.quality.value,
+        "cost_quality": cost.quality,
         "cost_source": cost.source or None,
         "cost_version": cost.version or None,
         "cost_unavailable": cost.usd is None and answered.gateway_usd is None,
