@@ -25,12 +25,13 @@ from typing import TYPE_CHECKING, Any
 from tapemeter import yaml_reader
 from tapemeter.cassette import yaml_writer, yaml_written
 from tapemeter.cassette.mapping import from_mapping, reply_from_mapping, to_mapping
+from tapemeter.cassette.model import Reply
 from tapemeter.errors import CassetteFormatError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from tapemeter.cassette.model import Interaction, Reply
+    from tapemeter.cassette.model import Interaction
 
 FORMAT = "tapemeter-cassette/1"
 
@@ -86,7 +87,7 @@ class Entry:
             with suppress(ValueError, IndexError, RecursionError, CassetteFormatError):
                 (item,) = yaml_written.load(_without_request(self.text))
                 return reply_from_mapping(item)
-        return self.interaction.reply
+        return Reply.of(self.interaction)
 
     @cached_property
     def interaction(self) -> Interaction:

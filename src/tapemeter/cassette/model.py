@@ -25,10 +25,15 @@ class Reply:
     issued: float | None = None
     retried: tuple[int, ...] = ()
 
+    @classmethod
+    def of(cls, interaction: Interaction) -> Reply:
+        """Return an interaction without its request."""
+        return cls(interaction.response, interaction.recorded, interaction.key, interaction.issued, interaction.retried)
+
 
 @dataclass(frozen=True, slots=True)
 class Interaction:
-    """One recorded exchange; its fields are those of a Reply, and the request."""
+    """One recorded exchange: a request, and what a Reply has."""
 
     request: Request
     response: Response
@@ -36,11 +41,6 @@ class Interaction:
     key: str
     issued: float | None = None
     retried: tuple[int, ...] = ()
-
-    @property
-    def reply(self) -> Reply:
-        """All but the request."""
-        return Reply(self.response, self.recorded, self.key, self.issued, self.retried)
 
 
 @dataclass(frozen=True, slots=True)

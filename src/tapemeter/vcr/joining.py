@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from tapemeter.cassette.match import Matcher
 from tapemeter.cassette.mode import Mode, Strict
+from tapemeter.cassette.model import Reply
 from tapemeter.model import Ending
 from tapemeter.tape import Found, LentCaller
 from tapemeter.vcr import forms
@@ -53,7 +54,7 @@ class VcrTape:
             from tapemeter.cassette import drift  # noqa: PLC0415 - only who wants to know pays for it
 
             drift.note(owner, forms.kept_of(request), interaction.request, cassette=self._name())
-        reply = replace(interaction.reply, key=Matcher().stored_key(interaction.request))
+        reply = replace(Reply.of(interaction), key=Matcher().stored_key(interaction.request))
         return Found(mode, reply, again=again, replay=replay)
 
     def caller(self, found: Found) -> LentCaller:

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tapemeter.cassette import format as cassette
-from tapemeter.cassette.model import Interaction
+from tapemeter.cassette.model import Interaction, Reply
 from tapemeter.errors import CassetteFormatError
 from tapemeter.model import Chunk, Ending, Request, Response
 
@@ -177,6 +177,7 @@ def test_what_was_written_is_read(interactions: list[Interaction]) -> None:
     entries = cassette.load(text, PATH)
     assert not any(entry.edited for entry in entries)
     assert [entry.key for entry in entries] == [interaction.key for interaction in interactions]
+    assert [entry.reply for entry in entries] == list(map(Reply.of, interactions))
     assert [entry.interaction for entry in entries] == interactions
     assert cassette.dump(entries) == text
     assert len(yaml.load(text, Loader=yaml.CSafeLoader)["interactions"]) == len(interactions)
@@ -189,6 +190,7 @@ def test_an_edited_file_reads_the_same_without_its_keys(interactions: list[Inter
     for edited in (text.replace("\nend:", "\n# a note\nend:"), text.replace("\n", "\r\n")):
         entries = cassette.load(edited, PATH)
         assert [entry.interaction for entry in entries] == [replace(each, key="") for each in interactions]
+        assert [entry.reply for entry in entries] == [Reply.of(replace(each, key="")) for each in interactions]
         assert all(entry.edited and entry.key is None for entry in entries)
 
 
@@ -211,6 +213,24 @@ def test_an_untouched_block_is_parsed_only_when_it_is_asked_for() -> None:
     assert one.interaction == PLAIN
     with pytest.raises(CassetteFormatError, match="not YAML"):
         _ = other.interaction
+
+
+def test_a_reply_is_read_without_the_request() -> None:
+    for old, new in (("method: GET", "method: ["), ("method: GET", "method: 1")):
+        _, entry = cassette.load(sealed(FILE.replace(old, new)), PATH)
+        assert entry.reply == Reply.of(STREAM)
+        with pytest.raises(CassetteFormatError):
+            _ = entry.interaction
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "at"), [("status: 200", "status: true", "status: true"), ("  response:", "  answer:", "- key")]
+)
+def test_a_wrong_reply_is_named_with_its_line(old: str, new: str, at: str) -> None:
+    text = sealed(FILE.replace(old, new, 1))
+    with pytest.raises(CassetteFormatError) as caught:
+        _ = cassette.load(text, PATH)[0].reply
+    assert caught.value.line == line_of(text, at)
 
 
 def test_an_edited_entry_is_not_written_without_a_new_key() -> None:
