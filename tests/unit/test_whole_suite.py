@@ -9,6 +9,7 @@ import pytest
 
 from tapemeter.findings import Findings
 from tapemeter.pytest_plugin import whole
+from tapemeter.pytest_plugin.collected import WATCH, Watch
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,7 +19,7 @@ ARGS = pytest.Config.ArgsSource
 
 def session(root: Path, *args: str, source: Any = None, **given: Any) -> Any:
     """A pytest session at its end; `given` are what is not as in a whole run."""
-    watch = whole.Watch()
+    watch = Watch()
     watch.dropped, watch.skipped = given.pop("dropped", 0), given.pop("modules", 0)
     paths = given.pop("testpaths", [])
     config = SimpleNamespace(
@@ -29,7 +30,7 @@ def session(root: Path, *args: str, source: Any = None, **given: Any) -> Any:
         rootpath=root,
         option=SimpleNamespace(lf=given.pop("lf", False)),
         getini=lambda _: paths,
-        stash={whole.WATCH: watch},
+        stash={WATCH: watch},
     )
     return SimpleNamespace(
         config=config,
@@ -124,7 +125,7 @@ def test_many_paths_are_not_all_named(tmp_path: Path) -> None:
 
 
 def test_tests_that_another_plugin_takes_away_are_counted() -> None:
-    watch = whole.Watch()
+    watch = Watch()
     items: list[Any] = [1, 2, 3]
     hook = watch.pytest_collection_modifyitems(items)
     next(hook)

@@ -1,15 +1,44 @@
 """The pytest plugin: hooks only. Nothing but pytest is imported before a session concerns itself with model calls."""
 
+# ruff: noqa: E402 - what is ours is imported when it is known how to find it
 from __future__ import annotations
 
+import sys
 from dataclasses import asdict
+from importlib.machinery import PathFinder
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tapemeter.pytest_plugin import markers, options, whole
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from importlib.machinery import ModuleSpec
+
+    from tapemeter.findings import Findings
+    from tapemeter.pytest_plugin.ending import Ending
+    from tapemeter.pytest_plugin.hooks import Hooks
+    from tapemeter.session import Session
+
+
+class OwnFinder:
+    """Finds our modules as Python does, before pytest finds them.
+
+    pytest marks all modules of a plugin for the rewriting of their assertions, and reads and hashes the source of each
+    in every session. Ours have none to rewrite.
+    """
+
+    @staticmethod
+    def find_spec(name: str, path: Sequence[str] | None = None, target: object = None) -> ModuleSpec | None:
+        """Find a module of this package; None for any other."""
+        del target
+        return PathFinder.find_spec(name, path) if name.startswith("tapemeter.") else None
+
+
+sys.meta_path.insert(0, OwnFinder)
+
+from tapemeter.pytest_plugin import collected, markers, options
 from tapemeter.pytest_plugin.calling import llm, llm_aliases, llm_echo
 from tapemeter.pytest_plugin.fixtures import (
     LIFECYCLE,
@@ -40,12 +69,6 @@ from tapemeter.pytest_plugin.vcr_suites.fixtures import (
     vcr_config,
     vcr_markers,
 )
-
-if TYPE_CHECKING:
-    from tapemeter.findings import Findings
-    from tapemeter.pytest_plugin.ending import Ending
-    from tapemeter.pytest_plugin.hooks import Hooks
-    from tapemeter.session import Session
 
 __all__ = [
     "_llm_proxy_server",
@@ -114,7 +137,7 @@ def pytest_configure(config: pytest.Config) -> None:
         config.addinivalue_line("markers", line)
     vcr_imports.watch(config)
     style.named(config)
-    config.stash[whole.WATCH] = watch = whole.Watch()
+    config.stash[collected.WATCH] = watch = collected.Watch()
     config.pluginmanager.register(watch, "tapemeter-watch")
     if options.is_plain(config):
         return
@@ -171,13 +194,13 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         if SESSION in config.stash:
             config.stash[SESSION].end_alarms()
             config.stash[SESSION].gather()
-            config.stash[SESSION].findings.dropped = config.stash[whole.WATCH].dropped
+            config.stash[SESSION].findings.dropped = config.stash[collected.WATCH].dropped
             config.stash[SESSION].run.close()
             config.workeroutput[_WORKER_KEY] = asdict(config.stash[SESSION].findings)
         return
     if SESSION not in config.stash and GATHERED not in config.stash:
         return
-    from tapemeter.pytest_plugin import ending  # noqa: PLC0415 - a session without model calls does not pay for it
+    from tapemeter.pytest_plugin import ending, whole  # noqa: PLC0415 - a session without model calls pays for neither
 
     _session(config).end_alarms()
     _session(config).gather()

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
+from tapemeter.pytest_plugin.collected import WATCH
+
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     from tapemeter.findings import Findings
@@ -23,32 +25,7 @@ _RAN = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
 _HIDES_FILES = ("--ignore", "--ignore-glob")
 
 
-class Watch:
-    """The plugin object that notes what a session leaves out while it collects its tests."""
-
-    def __init__(self) -> None:
-        self.dropped = 0
-        """Tests that were collected and then left out, as by -k."""
-        self.skipped = 0
-        """Modules that were skipped as a whole."""
-
-    @pytest.hookimpl(wrapper=True, tryfirst=True)
-    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> Generator[None, object, object]:
-        """Count what other plugins take away, whether they tell of it or not."""
-        collected = len(items)
-        result = yield
-        self.dropped = max(0, collected - len(items))
-        return result
-
-    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
-        """Count a module that was skipped; under xdist its workers report it, each once."""
-        self.skipped += report.skipped
-
-
-WATCH: pytest.StashKey[Watch] = pytest.StashKey()
-
-
-class Suite(NamedTuple):  # which is made faster than a dataclass, in every session
+class Suite(NamedTuple):  # which is made faster than a dataclass, at the end of every session that we serve
     """How much of its suite a session ran; `reasons` say why not all of it, `left_out` are cassettes.
 
     `skipped` is how many tests of ours were skipped.

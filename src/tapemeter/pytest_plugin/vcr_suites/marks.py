@@ -6,7 +6,7 @@ test by test.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -37,11 +37,11 @@ _CASSETTE = "vcr_cassette"
 """The fixture of pytest-vcr's that is a test's cassette; its `vcr` is an object with which tests open their own."""
 
 
-class Served(NamedTuple):
+class Served:
     """What is done for a test: whether it has a cassette, and whether it may be held back from the network."""
 
-    has_cassette: bool
-    blocks: bool
+    def __init__(self, *, has_cassette: bool, blocks: bool) -> None:
+        self.has_cassette, self.blocks = has_cassette, blocks
 
 
 SERVED: pytest.StashKey[Served] = pytest.StashKey()
