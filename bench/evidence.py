@@ -14,7 +14,8 @@ from bench import samples
 from bench.replaying import entered, session
 from bench.timing import PEAK, row
 from tapemeter.events.line import fields
-from tapemeter.events.log import EventLog, new_run_id
+from tapemeter.events.log import EventLog
+from tapemeter.run import new_run_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -2,38 +2,37 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
-@dataclass
 class Findings:
-    """What was found in one process, and after `merge` in several."""
+    """What was found in one process, and after `merge` in several; `vars` is what to hand over, and `found` that."""
 
-    written: list[str] = field(default_factory=list)
-    """Cassettes that were written or removed, relative to the root."""
-    blocked: list[tuple[str, str]] = field(default_factory=list)
-    """(test, host and port) of connections that the guard refused."""
-    unowned: list[str] = field(default_factory=list)
-    """Model calls that went out unrecorded while tests recorded, since they belong to no running test."""
-    undelivered: list[str] = field(default_factory=list)
-    """Alarms that could not be delivered, a sentence each."""
-    shared: dict[str, list[int]] = field(default_factory=dict)
-    """Cassettes that several tests may use: the places (from 1) that no test has played."""
-    needed: dict[str, list[int]] = field(default_factory=dict)
-    """Cassettes that tests and fixtures had, where orphans are to be found: the places (from 1) none asked for."""
-
-    left_out: list[str] = field(default_factory=list)
-    """Cassettes of tests that did not pass or read no cassette, so that nothing is known of them."""
-    skipped: int = 0
-    """Tests that were skipped."""
-    unnamed: int = 0
-    """Those of them of which not even the cassette is known, since a fixture names it."""
-    dropped: int = 0
-    """Tests that were collected and then left out, alike in every process."""
+    def __init__(self, **found: Any) -> None:
+        self.written: list[str] = []
+        """Cassettes that were written or removed, relative to the root."""
+        self.blocked: list[tuple[str, str]] = []
+        """(test, host and port) of connections that the guard refused."""
+        self.unowned: list[str] = []
+        """Model calls that went out unrecorded while tests recorded, since they belong to no running test."""
+        self.undelivered: list[str] = []
+        """Alarms that could not be delivered, a sentence each."""
+        self.shared: dict[str, list[int]] = {}
+        """Cassettes that several tests may use: the places (from 1) that no test has played."""
+        self.needed: dict[str, list[int]] = {}
+        """Cassettes that tests and fixtures had, where orphans are to be found: the places (from 1) none asked for."""
+        self.left_out: list[str] = []
+        """Cassettes of tests that did not pass or read no cassette, so that nothing is known of them."""
+        self.skipped = 0
+        """Tests that were skipped."""
+        self.unnamed = 0
+        """Those of them of which not even the cassette is known, since a fixture names it."""
+        self.dropped = 0
+        """Tests that were collected and then left out, alike in every process."""
+        vars(self).update(found)
 
     def merge(self, other: Findings) -> None:
         """Take in the findings of another process over other tests of the same run."""

@@ -19,10 +19,9 @@ from __future__ import annotations
 import re
 import socket
 from contextlib import suppress
-from dataclasses import dataclass, replace
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 from urllib.parse import urlsplit
 
 from tapemeter.errors import UsageError
@@ -37,8 +36,8 @@ FORMS = "a name, *.domain, an IP address or a network such as 10.0.0.0/8, each w
 
 _LOOPBACK_4, _LOOPBACK_6 = IPv4Address("127.0.0.1"), IPv6Address("::1")
 _LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
-_NAME = re.compile(rf"(?:\*\.)?{_LABEL}(?:\.{_LABEL})*")
-_OLD_STYLE = re.compile(r"(?:0x[0-9a-f]+|[0-9]+)(?:\.(?:0x[0-9a-f]+|[0-9]+)){0,3}")
+_NAME = rf"(?:\*\.)?{_LABEL}(?:\.{_LABEL})*"
+_OLD_STYLE = r"(?:0x[0-9a-f]+|[0-9]+)(?:\.(?:0x[0-9a-f]+|[0-9]+)){0,3}"
 _HIGHEST_PORT = 65535
 
 
@@ -54,7 +53,7 @@ def canonical(host: str) -> str | Address:
         return _LOOPBACK_4
     with suppress(ValueError):
         return _reached(ip_address(text.removeprefix("[").removesuffix("]").partition("%")[0]))
-    if _OLD_STYLE.fullmatch(text):  # 127.1 and 2130706433 are addresses to the C library
+    if re.fullmatch(_OLD_STYLE, text):  # 127.1 and 2130706433 are addresses to the C library
         with suppress(OSError):
             return _reached(IPv4Address(socket.inet_aton(text)))
     return text
@@ -88,8 +87,7 @@ def endpoint(host: str, port: int | None) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-@dataclass(frozen=True, slots=True)
-class HostRule:
+class HostRule(NamedTuple):
     """One host or group of hosts that may be reached; `port` None means every port."""
 
     host: str | Network
@@ -106,7 +104,7 @@ class HostRule:
         if not isinstance(target, str):
             return cls(ip_network(target), port)
         # A name that ends in a number is a mistyped address; the URL standard sees it so, too.
-        if not _NAME.fullmatch(target) or target.rpartition(".")[2].isdigit():
+        if not re.fullmatch(_NAME, target) or target.rpartition(".")[2].isdigit():
             raise _unknown(written)
         return cls(target, port)
 
@@ -175,13 +173,12 @@ def _unknown(written: str) -> UsageError:
     problem = f"host {written!r} is not understood; expected {FORMS}"
     with suppress(ValueError):
         parts = urlsplit(written if "://" in written else f"//{written}")
-        if parts.hostname and _NAME.fullmatch(parts.hostname) and parts.netloc != written:
+        if parts.hostname and re.fullmatch(_NAME, parts.hostname) and parts.netloc != written:
             problem += f". Write the host alone: {endpoint(parts.hostname, parts.port)}"
     return UsageError(problem)
 
 
-@dataclass(frozen=True, slots=True)
-class _Layer:
+class _Layer(NamedTuple):
     """One list: this machine or not, and hosts."""
 
     local: bool
@@ -206,8 +203,7 @@ class _Layer:
         return ", ".join([*local, *map(str, self.rules), *matching]) or "nothing"
 
 
-@dataclass(frozen=True, slots=True)
-class AllowList:
+class AllowList(NamedTuple):
     """Hosts that may be reached: what every one of its layers allows."""
 
     layers: tuple[_Layer, ...]
@@ -240,7 +236,7 @@ class AllowList:
         """Return the list with more hosts, each in a form that `HostRule.parse` takes."""
         more = tuple(HostRule.parse(host) for host in hosts)
         return type(self)(
-            tuple(replace(layer, rules=tuple(dict.fromkeys(layer.rules + more))) for layer in self.layers)
+            tuple(layer._replace(rules=tuple(dict.fromkeys(layer.rules + more))) for layer in self.layers)
         )
 
     def intersect(self, other: AllowList) -> Self:

@@ -7,17 +7,16 @@ of the same id; they share a ledger, write evidence of their own, and one of the
 from __future__ import annotations
 
 import json
-import platform
+import os
 import threading
-from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from tapemeter.budget.dimensions import Scope, plain
 from tapemeter.clock import RunClock
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from tapemeter.alarms import Alarms
@@ -33,8 +32,13 @@ MAIN = "main"
 """The process that finishes a run."""
 
 
-@dataclass(frozen=True)
-class Place:
+def new_run_id(now: datetime | None = None) -> str:
+    """Return the id of a run that begins now, such as `20261121T074430.123Z-3f9c2a`; later ones sort after it."""
+    moment = (now or datetime.now(UTC)).astimezone(UTC)
+    return f"{moment:%Y%m%dT%H%M%S}.{moment.microsecond // 1000:03d}Z-{os.urandom(3).hex()}"
+
+
+class Place(NamedTuple):
     """Where a run keeps what it writes, and which of its processes this one is.
 
     `shared` is a folder for what its processes share while they run; None where there is one process.
@@ -52,32 +56,44 @@ class Place:
 
 
 class Run:
-    """A run as one process sees it. With `keeps_responses` its evidence holds the text of answers."""
+    """A run as one process sees it. With `keeps_responses` its evidence holds the text of answers.
+
+    `policy` has the limits that hold for every job, if there are any; `alarms` makes what tells of them, for the first
+    evidence.
+    """
 
     def __init__(
         self,
         place: Place,
         *,
-        policy: Policy,
+        policy: Policy | None = None,
         overrides: Overrides | None = None,
         keeps_responses: bool = True,
-        alarms: Alarms | None = None,
+        alarms: Callable[[Place], Alarms] | None = None,
         facts: Mapping[str, Any],
     ) -> None:
         self.place = place
-        self.policy = policy
-        """The limits that hold for every job."""
+        self._policy = policy
         self.clock = RunClock()
         self._overrides = overrides
         self._keeps_responses = keeps_responses
-        self.alarms = alarms
+        self._new_alarms = alarms
+        self.alarms: Alarms | None = None
+        """What tells of budgets, once there is evidence."""
         self._facts = dict(facts)
+
+    @cached_property
+    def policy(self) -> Policy:
+        """The limits that hold for every job."""
+        from tapemeter.budget.policy import Policy  # noqa: PLC0415 - see the module's docstring
+
+        return self._policy or Policy("default")
 
     @cached_property
     def ledger(self) -> Ledger:
         """The ledger: in memory for one process, in a file for several."""
         if self.place.shared is None:
-            from tapemeter.budget.memory_ledger import MemoryLedger  # noqa: PLC0415 - see the module's docstring
+            from tapemeter.budget.memory_ledger import MemoryLedger  # noqa: PLC0415 - as above
 
             return MemoryLedger()
         from tapemeter.budget.sqlite_ledger import SqliteLedger  # noqa: PLC0415
@@ -97,6 +113,7 @@ class Run:
         from tapemeter.events import EventLog  # noqa: PLC0415 - as above
 
         log = EventLog(self.place.folder, run_id=self.place.run_id, process=self.place.process)
+        self.alarms = None if self._new_alarms is None else self._new_alarms(self.place)
         return Evidence(log, self._preamble, self.alarms)
 
     @cached_property
@@ -130,7 +147,7 @@ class Run:
 
     def share(self, folder: Path) -> str:
         """Have other processes take part, before any call was made; return the run's id."""
-        self.place = replace(self.place, shared=folder)
+        self.place = self.place._replace(shared=folder)
         return self.place.run_id
 
     @property
@@ -184,7 +201,10 @@ class Run:
         return report.write(self.place.folder)
 
     def _preamble(self) -> dict[str, Any]:
-        from importlib.metadata import version  # noqa: PLC0415 - slow, and only for evidence
+        import platform  # noqa: PLC0415 - as what follows, only for evidence
+        from importlib.metadata import version  # noqa: PLC0415
+
+        from tapemeter.budget.dimensions import Scope, plain  # noqa: PLC0415
 
         policy = self.policy
         return {
@@ -213,26 +233,26 @@ class Run:
         }
 
 
-@dataclass
 class Evidence:
     """An event log whose first line says what run it is of."""
 
-    log: EventLog
-    preamble: Any
-    alarms: Alarms | None = None
-    written: bool = False
-    _lock: Any = field(default_factory=threading.RLock)
+    def __init__(self, log: EventLog, preamble: Callable[[], Mapping[str, Any]], alarms: Alarms | None = None) -> None:
+        self.log = log
+        self.written = False
+        self._preamble = preamble
+        self._alarms = alarms
+        self._lock = threading.RLock()
 
     def write(self, kind: str, fields: Mapping[str, Any]) -> None:
         """Append an event."""
         if not self.written:
             with self._lock:
                 if not self.written:
-                    self.log.write("run", self.preamble())
+                    self.log.write("run", self._preamble())
                     self.written = True
         self.log.write(kind, fields)
-        if self.alarms is not None:
-            self.alarms.note(kind, fields)
+        if self._alarms is not None:
+            self._alarms.note(kind, fields)
 
     def close(self) -> None:
         """Close the file."""

@@ -7,25 +7,24 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tapemeter import alarms, budget, intercept
+from tapemeter import intercept
 from tapemeter import owner as owners
-from tapemeter.budget.policy import Policy
 from tapemeter.cassette import age
 from tapemeter.cassette.mode import Mode
-from tapemeter.cassette.recorded import Recorded
-from tapemeter.events import new_run_id
 from tapemeter.findings import Findings
 from tapemeter.intercept import guard
 from tapemeter.network import AllowList
 from tapemeter.owner import Owner, State
-from tapemeter.run import MAIN, Place, Run
+from tapemeter.run import MAIN, Place, Run, new_run_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from tapemeter.alarms import Receiver
+    from tapemeter.alarms import Alarms, Receiver
+    from tapemeter.budget.policy import Policy
     from tapemeter.cassette.match import Matcher
     from tapemeter.cassette.mode import OnStale, Strict
+    from tapemeter.cassette.recorded import Recorded
     from tapemeter.errors import NetworkBlockedError
     from tapemeter.isolation.children import Folder
     from tapemeter.job import Job
@@ -47,7 +46,6 @@ class Session:
         self.findings = Findings()
         self._more_rules = redact
         self._undo: list[Callable[[], None]] = []
-        self._recorded = Recorded(run.place.shared)
         self._allowed = AllowList.default().plus(settings.allow_hosts)
         self._children: Folder | None = None
         self._process = os.getpid()
@@ -93,6 +91,13 @@ class Session:
         from tapemeter.redact import Redactor  # noqa: PLC0415 - not before there is a test
 
         return Redactor((*self.settings.redact, *self._more_rules()))
+
+    @cached_property
+    def _recorded(self) -> Recorded:
+        """What the run has recorded."""
+        from tapemeter.cassette.recorded import Recorded  # noqa: PLC0415 - only a session that records
+
+        return Recorded(self.run.place.shared)
 
     def start(self, *, runs_code: bool = True) -> None:
         """Intercept client libraries and put the network guard up; InterceptionError where calls would be missed.
@@ -292,8 +297,10 @@ def new_run(
     `shared` is what the processes of one run have in common: the `folder` and the `run_id`. `receivers` gives those of
     alarms besides the settings' own, when there is an alarm. UsageError where one of the settings' cannot be used.
     """
-    policy = Policy("default")
+    policy = None
     if settings.budget_policy is not None:
+        from tapemeter import budget  # noqa: PLC0415 - only where a project has limits
+
         policy = budget.load_policy(settings.budget_policy, settings.root)
     place = Place(
         settings.root / settings.report_dir,
@@ -307,13 +314,22 @@ def new_run(
         from tapemeter import pricing  # noqa: PLC0415 - only where a project has prices of its own
 
         overrides = pricing.load_overrides(settings.prices)
-    keeps = settings.keep_responses
-    told = [alarms.receiver(given) for given in settings.on_alarm]
+    told: list[Receiver] = []
+    if settings.on_alarm:
+        from tapemeter.alarms import receiver  # noqa: PLC0415 - only where somebody is to be told
+
+        told += map(receiver, settings.on_alarm)
+
+    def alarms(place: Place) -> Alarms:
+        from tapemeter.alarms import Alarms  # noqa: PLC0415 - with the first evidence
+
+        return Alarms(told, run_id=place.run_id, shared=place.shared, more=receivers, passing=guard.passing)
+
     return Run(
         place,
         policy=policy,
         overrides=overrides,
-        keeps_responses=keeps,
-        alarms=alarms.Alarms(told, run_id=place.run_id, shared=place.shared, more=receivers, passing=guard.passing),
+        keeps_responses=settings.keep_responses,
+        alarms=alarms,
         facts={"mode": mode},
     )

@@ -9,15 +9,13 @@ command line (or ini) and a marker both name is allowed.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from tapemeter.cassette import age, paths
+from tapemeter.cassette import age
 from tapemeter.cassette.mode import Mode, OnStale, Strict
 from tapemeter.errors import UsageError
-from tapemeter.network import HostRule
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -36,8 +34,7 @@ class Source(Enum):
     INI = "ini llm_mode"
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(NamedTuple):  # as what every session makes at its start; a dataclass takes several times as long to make
     """What holds for a whole session.
 
     `mode` is None where none was given: tests that use a marker or fixture of ours replay then. `replay_speed`
@@ -175,6 +172,8 @@ def check_namespace(mode: Mode | None, hosts: Iterable[str] = ()) -> None:
             f"--llm-network-guard=namespace goes with replay: in mode {mode.value} calls are sent, and nothing can be "
             "sent from a namespace; record with --llm-network-guard=python, then replay in the namespace"
         )
+    from tapemeter.network import HostRule  # noqa: PLC0415 - only for this guard
+
     far = [host for host in hosts if not HostRule.parse(host).is_local]
     if far:
         raise UsageError(
@@ -206,8 +205,7 @@ def parse_fail_on(text: str) -> frozenset[str]:
     return kinds
 
 
-@dataclass(frozen=True, slots=True)
-class CassetteArguments:
+class CassetteArguments(NamedTuple):
     """The arguments of `@pytest.mark.llm_cassette`, checked; None stands for not given."""
 
     name: str | None = None
@@ -287,6 +285,8 @@ def _ignore(ignore: Any) -> tuple[str, ...] | None:
         return None
     if not isinstance(ignore, list | tuple | set | frozenset) or not all(isinstance(path, str) for path in ignore):
         raise UsageError(f"expected ignore as a list of paths, got {ignore!r}; write ignore=['metadata.request_id']")
+    from tapemeter.cassette import paths  # noqa: PLC0415 - as above
+
     for path in ignore:
         paths.parse(path)
     return tuple(ignore)

@@ -84,6 +84,7 @@ def test_the_plugin_imports_nothing_but_pytest_and_its_own_light_modules() -> No
         "tapemeter",
         "tapemeter.pytest_plugin",
         "tapemeter.pytest_plugin.calling",
+        "tapemeter.pytest_plugin.collected",
         "tapemeter.pytest_plugin.fixtures",
         "tapemeter.pytest_plugin.markers",
         "tapemeter.pytest_plugin.options",
@@ -94,7 +95,6 @@ def test_the_plugin_imports_nothing_but_pytest_and_its_own_light_modules() -> No
         "tapemeter.pytest_plugin.vcr_suites.marks",
         "tapemeter.pytest_plugin.vcr_suites.options",
         "tapemeter.pytest_plugin.vcr_suites.style",
-        "tapemeter.pytest_plugin.whole",
     }
 
 

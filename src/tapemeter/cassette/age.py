@@ -18,10 +18,10 @@ from tapemeter.errors import UsageError
 if TYPE_CHECKING:
     from datetime import datetime
 
-_AGE = re.compile(r"([0-9]{1,5})([hdw])")
+_AGE = r"([0-9]{1,5})([hdw])"
 _SECONDS = {"h": 3600, "d": 86400, "w": 7 * 86400}
 _ANY = "any"
-_MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
+_MOMENT = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z"
 
 
 def parse(text: Any, where: str) -> float:
@@ -29,7 +29,7 @@ def parse(text: Any, where: str) -> float:
     word = text.strip().lower() if isinstance(text, str) else ""
     if word == _ANY:
         return math.inf
-    found = _AGE.fullmatch(word)
+    found = re.fullmatch(_AGE, word)
     if found is None or not int(found[1]):
         raise UsageError(
             f'{where} is {text!r}; write hours, days or weeks such as "36h", "90d" or "12w", or "any" for any age'
@@ -50,4 +50,4 @@ def cutoff(max_age: float | None, now: datetime) -> str:
 
 def is_stale(recorded: str, cutoff: str) -> bool:
     """Return whether a recording of that moment is too old."""
-    return bool(cutoff) and _MOMENT.fullmatch(recorded) is not None and recorded < cutoff
+    return bool(cutoff) and re.fullmatch(_MOMENT, recorded) is not None and recorded < cutoff

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from tapemeter.events.chain import Chain, Finding, read, verify
 from tapemeter.events.line import KINDS
-from tapemeter.events.log import EventLog, new_run_id
+from tapemeter.events.log import EventLog
 from tapemeter.events.merge import Source, finish, join
 
-__all__ = ["KINDS", "Chain", "EventLog", "Finding", "Source", "finish", "join", "new_run_id", "read", "verify"]
+__all__ = ["KINDS", "Chain", "EventLog", "Finding", "Source", "finish", "join", "read", "verify"]

@@ -7,7 +7,6 @@ ends; a write that fails half-way is taken back.
 from __future__ import annotations
 
 import os
-import secrets
 import threading
 import weakref
 from collections import deque
@@ -24,12 +23,6 @@ if TYPE_CHECKING:
 
 _KINDS = frozenset(KINDS)
 _FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0)
-
-
-def new_run_id(now: datetime | None = None) -> str:
-    """Return the id of a run that begins now, such as `20261121T074430.123Z-3f9c2a`; later ones sort after it."""
-    moment = (now or datetime.now(UTC)).astimezone(UTC)
-    return f"{moment:%Y%m%dT%H%M%S}.{moment.microsecond // 1000:03d}Z-{secrets.token_hex(3)}"
 
 
 def _now() -> datetime:

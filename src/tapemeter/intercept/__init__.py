@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from tapemeter.intercept import threads
 from tapemeter.intercept.imports import ImportWatch
@@ -16,9 +15,8 @@ if TYPE_CHECKING:
     from tapemeter.intercept.adapter import Adapter
 
 
-@dataclass(frozen=True)
-class Known:
-    """A module of a client library, and the class of its adapter here, which is loaded once the library is."""
+class Known(NamedTuple):
+    """A module of a client library, or of executors, and the class of its adapter, which is loaded once that is."""
 
     module: str
     adapter: str
@@ -41,6 +39,7 @@ KNOWN = (
     Known("aiohttp", "aiohttp:AiohttpAdapter"),
     Known("httpx._transports.default", "tls:TlsAdapter", ("httpx._transports.default",)),
     Known("httpx2._transports.default", "tls:TlsAdapter", ("httpx2._transports.default",)),
+    Known("concurrent.futures.thread", "threads:ExecutorAdapter"),
 )
 """Whatever is intercepted."""
 

@@ -8,40 +8,39 @@ made them.
 from __future__ import annotations
 
 import threading
-from concurrent.futures import ThreadPoolExecutor
 from functools import wraps
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-from tapemeter import intent as intents
-from tapemeter import job as jobs
-from tapemeter import lending
 from tapemeter import owner as owners
 from tapemeter.intercept.hook import Hook
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from concurrent.futures import ThreadPoolExecutor
+    from types import ModuleType
 
-    from tapemeter.intent import Intent
-    from tapemeter.job import StepRun
-    from tapemeter.lending import Lent
-    from tapemeter.owner import Owner
+    from tapemeter.intercept.carried import Carried
 
 
 def install() -> Callable[[], None]:
-    """Carry owner, steps and intent into threads and executors; return what undoes it."""
-    hooks = [Hook(threading.Thread, "start", _start), Hook(ThreadPoolExecutor, "submit", _submit)]
+    """Carry owner, steps and intent into threads; return what undoes it."""
+    return Hook(threading.Thread, "start", _start).undo
 
-    def undo() -> None:
-        for hook in hooks:
-            hook.undo()
 
-    return undo
+class ExecutorAdapter:
+    """The module of executors, which most programs without tasks never import."""
+
+    module = "concurrent.futures.thread"
+
+    def install(self, module: ModuleType) -> Callable[[], None]:
+        """Carry owner, steps and intent into the work of executors."""
+        return Hook(module.ThreadPoolExecutor, "submit", _submit).undo
 
 
 def _start(start: Callable[[threading.Thread], None]) -> Callable[[threading.Thread], None]:
     @wraps(start)
     def wrapper(thread: threading.Thread) -> None:
-        carried = _Carried.here()
+        carried = _carried()
         if carried is not None:
             run = thread.run
 
@@ -59,7 +58,7 @@ def _start(start: Callable[[threading.Thread], None]) -> Callable[[threading.Thr
 def _submit(submit: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(submit)
     def wrapper(executor: ThreadPoolExecutor, work: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
-        carried = _Carried.here()
+        carried = _carried()
         if carried is None:
             return submit(executor, work, *args, **kwargs)
 
@@ -75,22 +74,10 @@ def _submit(submit: Callable[..., Any]) -> Callable[..., Any]:
     return wrapper
 
 
-class _Carried(NamedTuple):
-    """What code takes along: whose it is, the steps it is in, what its calls mean, and what answers them."""
+def _carried() -> Carried | None:
+    """Return what the running code takes along; None where it is nobody's."""
+    if owners.bound() is None:
+        return None
+    from tapemeter.intercept.carried import Carried  # noqa: PLC0415 - only tests that start threads
 
-    owner: Owner | None
-    steps: tuple[StepRun, ...]
-    intent: Intent | None
-    tape: Lent | None
-
-    @classmethod
-    def here(cls) -> _Carried | None:
-        """Return what the running code would take along; None where it is nobody's."""
-        owner = owners.bound()
-        return None if owner is None else cls(owner, jobs.current_steps(), intents.current(), lending.bound())
-
-    def bind(self) -> _Carried:
-        """Have the code that runs from here on have it; return what it had."""
-        return _Carried(
-            owners.bind(self.owner), jobs.bind_steps(self.steps), intents.bind(self.intent), lending.bind(self.tape)
-        )
+    return Carried.here()

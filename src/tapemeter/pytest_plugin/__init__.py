@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import asdict
 from importlib.machinery import PathFinder
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -196,7 +195,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
             config.stash[SESSION].gather()
             config.stash[SESSION].findings.dropped = config.stash[collected.WATCH].dropped
             config.stash[SESSION].run.close()
-            config.workeroutput[_WORKER_KEY] = asdict(config.stash[SESSION].findings)
+            config.workeroutput[_WORKER_KEY] = vars(config.stash[SESSION].findings)
         return
     if SESSION not in config.stash and GATHERED not in config.stash:
         return
@@ -213,7 +212,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 def pytest_configure_node(node: Any) -> None:
     """Make the xdist workers one run: with one id, and one folder in which they share ledger and recordings."""
     if SHARED not in node.config.stash:
-        from tapemeter.events import new_run_id  # noqa: PLC0415 - see _session
+        from tapemeter.run import new_run_id  # noqa: PLC0415 - see _session
 
         folder = TemporaryDirectory(prefix="tapemeter-")
         node.config.add_cleanup(folder.cleanup)

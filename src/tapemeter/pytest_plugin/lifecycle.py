@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -253,7 +252,7 @@ class Lifecycle:
         arguments = markers.cassette_arguments(item).over(config)
         theirs = joining.first_mode(item, self.session.mode)
         if theirs is not None:
-            arguments = replace(arguments, mode=theirs)
+            arguments = arguments._replace(mode=theirs)
         group = budgets.job_of(item)
         folder = self.session.settings.cassette_dir
         path = (

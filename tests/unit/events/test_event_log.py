@@ -5,16 +5,14 @@ import json
 import os
 import subprocess
 import sys
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from evidence_samples import RUN_ID, SAMPLES, Clock, call, run_folder, write_part
 from tapemeter import events
-from tapemeter.events import EventLog, line, new_run_id
+from tapemeter.events import EventLog, line
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -120,20 +118,6 @@ def test_a_full_disk_leaves_whole_lines_only(folder: Path, log: EventLog) -> Non
     assert f"{log.path}: cannot be written: File too large" in ran.stdout
     assert events.verify(log.path) == []
     assert [event["event"] for event in events.read(log.path)] == ["not_run", "end"]
-
-
-MOMENTS = st.datetimes(min_value=datetime(2000, 1, 1), max_value=datetime(2100, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001 - the strategy wants them so
-
-
-@given(MOMENTS, st.timedeltas(min_value=timedelta(milliseconds=1), max_value=timedelta(days=900)))
-def test_later_runs_have_greater_ids(moment: datetime, later: timedelta) -> None:
-    assert new_run_id(moment) < new_run_id(moment + later)
-
-
-def test_a_run_id_is_in_utc_and_a_file_name() -> None:
-    moment = datetime(2026, 11, 21, 8, 44, 30, 123999, tzinfo=timezone(timedelta(hours=1)))
-    assert new_run_id(moment)[:-6] == RUN_ID[:-6]
-    assert new_run_id() != new_run_id()
 
 
 def test_what_is_written_in_the_midst_of_an_event_follows_it(folder: Path) -> None:

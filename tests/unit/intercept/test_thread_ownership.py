@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import concurrent.futures.thread
 import contextvars
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -18,9 +19,19 @@ if TYPE_CHECKING:
 OWNER, OTHER = cast("Owner", object()), cast("Owner", object())
 
 
+def install() -> Callable[[], None]:
+    undos = [threads.install(), threads.ExecutorAdapter().install(concurrent.futures.thread)]
+
+    def undo() -> None:
+        for step in undos:
+            step()
+
+    return undo
+
+
 @pytest.fixture(autouse=True)
 def hooked() -> Iterator[Callable[[], None]]:
-    undo = threads.install()
+    undo = install()
     before = owners.bind(OWNER)
     yield undo
     owners.bind(before)
@@ -116,7 +127,7 @@ def test_an_executor_passes_arguments_on() -> None:
 def test_undoing_puts_both_methods_back(hooked: Callable[[], None]) -> None:
     hooked()
     before = threading.Thread.start, ThreadPoolExecutor.submit
-    threads.install()()
+    install()()
 
     assert (threading.Thread.start, ThreadPoolExecutor.submit) == before
     assert in_thread(owners.bound) is None
@@ -138,7 +149,7 @@ def test_a_wrapper_put_over_ours_is_left_in_place(monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_session_within_a_session_carries_as_well() -> None:
-    undo = threads.install()
+    undo = install()
     try:
         assert in_thread(owners.bound) is OWNER
         with ThreadPoolExecutor(1) as pool:
