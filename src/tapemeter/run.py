@@ -161,6 +161,13 @@ class Run:
 
         return self.ledger.stopped(RUN)
 
+    @property
+    def has_evidence(self) -> bool:
+        """Whether this process or another has written anything."""
+        if "evidence" in vars(self) and self.evidence.written:
+            return True
+        return self.place.folder.is_dir() and any(self.place.folder.iterdir())
+
     def close(self) -> None:
         """Deliver the last alarms, and close this process's files."""
         if self.alarms is not None:
@@ -178,8 +185,7 @@ class Run:
         `suite` says how much of its suite a test runner ran; None where there is no suite.
         EvidenceError where the report, or a line that it is made of, is not what its schema says.
         """
-        written = "evidence" in vars(self) and self.evidence.written
-        if not written and not (self.place.folder.is_dir() and any(self.place.folder.iterdir())):
+        if not self.has_evidence:
             return None
         for note in self.ledger.lapse():
             self.evidence.write("lapsed", json.loads(note))

@@ -133,6 +133,11 @@ class Session:
         if self.run.alarms is not None:
             self.findings.undelivered += self.run.alarms.close()
 
+    @property
+    def is_open(self) -> bool:
+        """Whether it has started, and not stopped since."""
+        return bool(self._undo)
+
     def stop(self) -> None:
         """Undo all that `start` did."""
         while self._undo:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures.thread  # noqa: F401 - its package keeps the class, so both are to be imported once
 import textwrap
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,10 @@ import pytest
 import trio  # noqa: F401 - httpcore and anyio look for it
 import yaml  # noqa: F401 - its C part raises the errors of the yaml that was imported first
 
+import tapemeter.alarms
+import tapemeter.budget.policy
+import tapemeter.events
+import tapemeter.intercept.carried
 import tapemeter.intercept.httpcore
 import tapemeter.pytest_plugin.lifecycle
 import tapemeter.pytest_plugin.summary

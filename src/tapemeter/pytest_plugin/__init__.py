@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 from importlib.machinery import PathFinder
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -102,6 +103,8 @@ HOOKS: pytest.StashKey[Hooks] = pytest.StashKey()
 GATHERED: pytest.StashKey[Findings] = pytest.StashKey()
 SHARED: pytest.StashKey[dict[str, str]] = pytest.StashKey()
 ENDING: pytest.StashKey[Ending] = pytest.StashKey()
+_MAKING_HOOKS = threading.RLock()
+"""Calls of several threads may be the first to ask for them."""
 _WORKER_KEY = "tapemeter"
 NOT_RUN = "tapemeter-not-run"
 
@@ -169,17 +172,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             vcr_options.check(config, session.settings)
         if _is_active(session):
             _start(config, session)
-    if config.pluginmanager.has_plugin(LIFECYCLE):
+    if SESSION in config.stash and config.stash[SESSION].is_open:
         _seed(items)
         _register_providers(config)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Take interception and guard down."""
-    lifecycle = config.pluginmanager.unregister(name=LIFECYCLE)
-    if lifecycle is not None:
+    if SESSION in config.stash:
+        config.pluginmanager.unregister(name=LIFECYCLE)
         config.pluginmanager.unregister(name=NOT_RUN)
-        lifecycle.session.stop()
+        config.stash[SESSION].stop()
 
 
 @pytest.hookimpl(trylast=True)
@@ -199,10 +202,12 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         return
     if SESSION not in config.stash and GATHERED not in config.stash:
         return
-    from tapemeter.pytest_plugin import ending, whole  # noqa: PLC0415 - a session without model calls pays for neither
-
     _session(config).end_alarms()
     _session(config).gather()
+    if not _has_found_something(config):
+        return
+    from tapemeter.pytest_plugin import ending, whole  # noqa: PLC0415 - a session without model calls pays for neither
+
     suite = whole.judge(session, _findings(config))
     config.stash[ENDING] = ended = ending.end(_session(config), _findings(config), session.exitstatus, suite=suite)
     session.exitstatus = ended.exit_status
@@ -259,6 +264,13 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     summary.write(terminalreporter, ended)
 
 
+def _has_found_something(config: pytest.Config) -> bool:
+    """Whether a session has anything to tell or to judge at its end."""
+    session, findings = _session(config), _findings(config)
+    told = findings is not None and any(vars(findings).values())
+    return told or session.run.has_evidence or bool(session.settings.fail_on)
+
+
 def _findings(config: pytest.Config) -> Findings | None:
     gathered = config.stash.get(GATHERED, None)
     if gathered is not None:
@@ -275,8 +287,7 @@ def _session(config: pytest.Config) -> Session:
             settings = options.read(config)
             given = getattr(config, "workerinput", {}).get(_WORKER_KEY) or config.stash.get(SHARED, None)
             process = getattr(config, "workerinput", {}).get("workerid", "main")
-            receivers = _hooks(config).receivers
-            run = new_run(settings, shared=given, process=process, receivers=receivers)
+            run = new_run(settings, shared=given, process=process, receivers=lambda: _hooks(config).receivers())
             config.stash[SESSION] = Session(settings, run, lambda: _hooks(config).redaction_rules())
     return config.stash[SESSION]
 
@@ -289,19 +300,23 @@ def _is_active(session: Session) -> bool:
 
 
 def _start(config: pytest.Config, session: Session) -> None:
-    if config.pluginmanager.has_plugin(LIFECYCLE):
+    if session.is_open:
         return
-    from tapemeter.pytest_plugin.lifecycle import Lifecycle  # noqa: PLC0415
-    from tapemeter.pytest_plugin.not_run import NotRun  # noqa: PLC0415
-
     with _usage_errors():
         session.start(runs_code=hasattr(config, "workerinput") or getattr(config.option, "dist", "no") == "no")
-    config.pluginmanager.register(Lifecycle(session, _hooks(config)), LIFECYCLE)
+    if config.option.collectonly:
+        return
+    from tapemeter.pytest_plugin.lifecycle import Lifecycle  # noqa: PLC0415 - only where tests are run
+    from tapemeter.pytest_plugin.not_run import NotRun  # noqa: PLC0415
+
+    config.pluginmanager.register(Lifecycle(session, lambda: _hooks(config)), LIFECYCLE)
     config.pluginmanager.register(NotRun(session), NOT_RUN)
 
 
 def _register_providers(config: pytest.Config) -> None:
     """Have the wire protocols of conftests and plugins read, until the session ends."""
+    if not any(hasattr(plugin, "llm_providers") for plugin in config.pluginmanager.get_plugins()):
+        return
     wires = _hooks(config).wires()
     if wires:
         from tapemeter import providers  # noqa: PLC0415 - only a project with protocols of its own
@@ -311,12 +326,13 @@ def _register_providers(config: pytest.Config) -> None:
 
 
 def _hooks(config: pytest.Config) -> Hooks:
-    if HOOKS not in config.stash:
-        from tapemeter.pytest_plugin.hooks import Hooks  # noqa: PLC0415 - see _session
+    with _MAKING_HOOKS:
+        if HOOKS not in config.stash:
+            from tapemeter.pytest_plugin.hooks import Hooks  # noqa: PLC0415 - most sessions never ask for them
 
-        config.stash[HOOKS] = hooks = Hooks()
-        config.pluginmanager.register(hooks, "tapemeter-hooks")
-    return config.stash[HOOKS]
+            config.stash[HOOKS] = hooks = Hooks()
+            config.pluginmanager.register(hooks, "tapemeter-hooks")
+        return config.stash[HOOKS]
 
 
 def _seed(items: list[pytest.Item]) -> None:

@@ -17,7 +17,7 @@ from tapemeter.pytest_plugin.vcr_suites import joining
 from tapemeter.settings import CassetteArguments
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping
+    from collections.abc import Callable, Generator, Mapping
 
     from tapemeter.budget.policy import Policy
     from tapemeter.job import Job
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 class Lifecycle:
     """The plugin object that is registered while a session concerns itself with model calls."""
 
-    def __init__(self, session: Session, hooks: Hooks) -> None:
+    def __init__(self, session: Session, hooks: Callable[[], Hooks]) -> None:
         self.session = session
         self.hooks = hooks
         self._owners: dict[pytest.Item, Owner] = {}
@@ -267,7 +267,7 @@ class Lifecycle:
             group=group is not None,
             policy=policy if job is not None else budgets.policy_of(item),
             allowed=markers.allowed_hosts(item),
-            normalize=self.hooks.normalizer(item.path),
+            normalize=self.hooks().normalizer(item.path),
         )
         owner.shared = arguments.name is not None
         joining.begin(item, owner, self.session.mode)
@@ -285,7 +285,7 @@ class Lifecycle:
             arguments=CassetteArguments(),
             job=f"fixture:{fixturedef.scope}.{fixturedef.argname}",
             default_mode=trigger.mode,
-            normalize=self.hooks.normalizer(self.session.root / fixturedef.baseid.partition("::")[0]),
+            normalize=self.hooks().normalizer(self.session.root / fixturedef.baseid.partition("::")[0]),
         )
         owner.markable = False
         return owner
