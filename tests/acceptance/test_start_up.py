@@ -1,0 +1,100 @@
+"""What a session imports before it concerns itself with a model call: every session pays for it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from conftest import Project
+
+NOTING = """
+import sys
+from pathlib import Path
+
+def pytest_unconfigure():
+    ours = sorted(name for name in sys.modules if name.startswith("tapemeter"))
+    Path("imported.txt").write_text("\\n".join(ours))
+"""
+
+PLUGIN_ALONE = ("-p", "tapemeter.pytest_plugin", "-W", "ignore::pytest.PytestConfigWarning")
+PLUGIN = {
+    "tapemeter",
+    "tapemeter.pytest_plugin",
+    "tapemeter.pytest_plugin.calling",
+    "tapemeter.pytest_plugin.collected",
+    "tapemeter.pytest_plugin.fixtures",
+    "tapemeter.pytest_plugin.markers",
+    "tapemeter.pytest_plugin.options",
+    "tapemeter.pytest_plugin.proxying",
+    "tapemeter.pytest_plugin.vcr_suites",
+    "tapemeter.pytest_plugin.vcr_suites.fixtures",
+    "tapemeter.pytest_plugin.vcr_suites.hookspecs",
+    "tapemeter.pytest_plugin.vcr_suites.imports",
+    "tapemeter.pytest_plugin.vcr_suites.marks",
+    "tapemeter.pytest_plugin.vcr_suites.options",
+    "tapemeter.pytest_plugin.vcr_suites.style",
+}
+SESSION = PLUGIN | {
+    "tapemeter.budget",
+    "tapemeter.budget.dimensions",
+    "tapemeter.budget.tally",
+    "tapemeter.cassette",
+    "tapemeter.cassette.age",
+    "tapemeter.cassette.mode",
+    "tapemeter.clock",
+    "tapemeter.errors",
+    "tapemeter.findings",
+    "tapemeter.intercept",
+    "tapemeter.intercept.guard",
+    "tapemeter.intercept.hook",
+    "tapemeter.intercept.imports",
+    "tapemeter.intercept.threads",
+    "tapemeter.network",
+    "tapemeter.owner",
+    "tapemeter.run",
+    "tapemeter.session",
+    "tapemeter.settings",
+}
+
+
+@pytest.fixture(autouse=True)
+def alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have no other plugin, which might import a client library."""
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+
+
+def imported(project: Project, *options: str) -> set[str]:
+    """Return our modules that a session has imported at its end which has one test that calls nothing."""
+    project.write("conftest.py", NOTING)
+    project.write("test_it.py", "def test_one(): pass")
+    project.run_apart(*PLUGIN_ALONE, *options, **({} if "--collect-only" in options else {"passed": 1}))
+    return set((project.path / "imported.txt").read_text().split())
+
+
+@pytest.mark.parametrize("options", [(), ("--collect-only",)])
+def test_a_session_that_uses_nothing_imports_the_plugin_alone(project: Project, options: tuple[str, ...]) -> None:
+    assert imported(project, *options) == PLUGIN
+
+
+def test_a_session_in_replay_that_only_collects_imports_what_guards_it(project: Project) -> None:
+    assert imported(project, "--llm-mode=replay", "--collect-only") == SESSION
+
+
+def test_modules_of_ours_are_not_loaded_by_the_rewriting_of_assertions(project: Project) -> None:
+    project.write(
+        "test_it.py",
+        """
+        import sys
+
+        def test_one():
+            ours = {name: module for name, module in sys.modules.items() if name.startswith("tapemeter.pytest_plugin.")}
+            assert ours
+            for name, module in ours.items():
+                assert type(module.__spec__.loader).__name__ == "SourceFileLoader", name
+            assert type(sys.modules["test_it"].__spec__.loader).__name__ == "AssertionRewritingHook"
+        """,
+    )
+    project.run_apart(*PLUGIN_ALONE, passed=1)
+    project.run_apart(*PLUGIN_ALONE, "--llm-mode=replay", passed=1)
