@@ -14,7 +14,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tapemeter.schemas.fit import Check
+    from tapemeter.schemas.fit import Check, Checks
 
 BUDGET_POLICY = "llm_budget_policy_v1"
 CONFIG = "llm_config_v1"
@@ -57,7 +57,18 @@ def valid(document: Any, name: str) -> bool:
 
 def fits(document: Any, name: str) -> bool:
     """Return the same some twenty times as fast, for a schema of few keywords: those of events and reports."""
-    return _check(name)(document) or valid(document, name)  # where it seems not to, the validator has the last word
+    return _checks(name).whole(document) or valid(
+        document, name
+    )  # where it seems not to, the validator has the last word
+
+
+@cache
+def entry_check(name: str, key: str) -> Check:
+    """Return the quick check of one entry of a list in documents of that name, for documents that are never whole.
+
+    Where it says no, `fits` may still say yes to the whole.
+    """
+    return _checks(name).of(schema(name)["properties"][key]["items"])
 
 
 def problems(document: Any, name: str) -> list[Problem]:
@@ -68,10 +79,10 @@ def problems(document: Any, name: str) -> list[Problem]:
 
 
 @cache
-def _check(name: str) -> Check:
-    from tapemeter.schemas.fit import compiled  # noqa: PLC0415 - only where there is evidence
+def _checks(name: str) -> Checks:
+    from tapemeter.schemas.fit import Checks  # noqa: PLC0415 - only where there is evidence
 
-    return compiled(schema(name))
+    return Checks(schema(name))
 
 
 @cache

@@ -28,61 +28,98 @@ _WORDS = frozenset({"$schema", "$id", "$defs", "title", "description", "x-expect
 """Keywords that check nothing, or only together with `if`."""
 
 
-def compiled(schema: Mapping[str, Any]) -> Check:
-    """Return a check for a schema; NotImplementedError for a keyword that is not known here."""
-    return _compiled(schema, schema, {})
+class Checks:
+    """The checks of a schema and of its parts; NotImplementedError for a keyword that is not known here.
+
+    What it refers to, and the entries of lists, are compiled once there is a value: a run has few of what there is.
+    """
+
+    def __init__(self, root: Mapping[str, Any]) -> None:
+        self._root = root
+        self._referred: dict[str, Check] = {}
+        self.whole = self.of(root)
+        """Checks a document."""
+
+    def of(self, schema: Mapping[str, Any]) -> Check:
+        """Return a check for a part of the schema."""
+        keywords = schema.keys() - _WORDS
+        if keywords == {"type", "minimum"} and schema["type"] == "integer":
+            return _counting(schema["minimum"])
+        checks = [self._made(keyword, schema[keyword], schema) for keyword in schema if keyword in keywords]
+        return checks[0] if len(checks) == 1 else _all(checks)
+
+    def _made(self, keyword: str, value: Any, schema: Mapping[str, Any]) -> Check:
+        match keyword:
+            case "$ref":
+                check = self._reference(value)
+            case "allOf":
+                check = _all([self.of(inner) for inner in value])
+            case "if":
+                check = _either(*(self.of(schema.get(name, {})) for name in ("if", "then", "else")))
+            case "properties":
+                check = _fields([(name, self.of(inner)) for name, inner in value.items()])
+            case "additionalProperties":
+                check = _other_fields(self.of(value), frozenset(schema.get("properties", ())))
+            case "items":
+                check = _entries(_later(lambda: self.of(value)))
+            case _ if keyword in _LEAVES:
+                check = _LEAVES[keyword](value)
+            case _:
+                raise NotImplementedError(f"keyword {keyword}")
+        return check
+
+    def _reference(self, name: str) -> Check:
+        if name not in self._referred:
+            *_, key = name.split("/")
+            self._referred[name] = _later(lambda: self.of(self._root["$defs"][key]))
+        return self._referred[name]
 
 
-def _compiled(schema: Mapping[str, Any], root: Mapping[str, Any], made: dict[str, Check]) -> Check:
-    checks: list[Check] = []
-    for keyword, value in schema.items():
-        if keyword in _WORDS:
-            continue
-        if keyword == "$ref":
-            checks.append(_referred(value, root, made))
-        elif keyword == "allOf":
-            checks += [_compiled(inner, root, made) for inner in value]
-        elif keyword == "if":
-            checks.append(_either(*(_compiled(schema.get(name, {}), root, made) for name in ("if", "then", "else"))))
-        elif keyword in {"properties", "additionalProperties", "items"}:
-            checks.append(_below(keyword, value, schema, root, made))
-        elif keyword in _LEAVES:
-            checks.append(_LEAVES[keyword](value))
-        else:
-            raise NotImplementedError(f"keyword {keyword}")
-    return checks[0] if len(checks) == 1 else _all(checks)
+def _later(make: Callable[[], Check]) -> Check:
+    made: Check | None = None
+
+    def check(found: Any) -> bool:
+        nonlocal made
+        made = made or make()
+        return made(found)
+
+    return check
 
 
-def _referred(name: str, root: Mapping[str, Any], made: dict[str, Check]) -> Check:
-    if name not in made:
-        *_, key = name.split("/")
-        made[name] = _compiled(root["$defs"][key], root, made)
-    return made[name]
+# Loops: a generator in between would take twice as long.
 
 
-def _below(
-    keyword: str, value: Any, schema: Mapping[str, Any], root: Mapping[str, Any], made: dict[str, Check]
-) -> Check:
-    if keyword == "properties":
-        known = {name: _compiled(inner, root, made) for name, inner in value.items()}
-        return lambda found: (
-            type(found) is not dict or all(check(found[name]) for name, check in known.items() if name in found)
-        )
-    inner = _compiled(value, root, made)
-    if keyword == "items":
-        return lambda found: type(found) is not list or all(map(inner, found))
-    named = frozenset(schema.get("properties", ()))
+def _fields(known: list[tuple[str, Check]]) -> Check:
+    def check(found: Any) -> bool:
+        if type(found) is dict:
+            for name, inner in known:
+                if name in found and not inner(found[name]):
+                    return False
+        return True
+
+    return check
+
+
+def _other_fields(inner: Check, named: frozenset[str]) -> Check:
     return lambda found: type(found) is not dict or all(inner(found[name]) for name in found if name not in named)
+
+
+def _entries(inner: Check) -> Check:
+    return lambda found: type(found) is not list or all(map(inner, found))
 
 
 def _all(checks: list[Check]) -> Check:
     def check(found: Any) -> bool:
-        for each in checks:  # noqa: SIM110 - a generator in between would take twice as long
+        for each in checks:  # noqa: SIM110
             if not each(found):
                 return False
         return True
 
     return check
+
+
+def _counting(least: float) -> Check:
+    return lambda found: type(found) is int and found >= least
 
 
 def _either(asked: Check, then: Check, otherwise: Check) -> Check:
