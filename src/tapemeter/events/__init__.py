@@ -4,7 +4,7 @@
     layout    which file lies where
     files     locks, and files that are replaced whole
     log       writes the events of one process
-    fit       whether an event is what its schema says
+    calls     reads the lines of very many calls
     chain     reads a file and finds where its chain does not hold
     merge     makes one file of those of several processes, or of several runs
     artifacts what is too long for a line

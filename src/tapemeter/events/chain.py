@@ -18,18 +18,23 @@ Each line is held against its own hash, against the line before it, and against 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING, Any
 
 from tapemeter import schemas
 from tapemeter.errors import EvidenceError
-from tapemeter.events import artifacts
+from tapemeter.events import artifacts, calls
 from tapemeter.events.line import GENESIS, MAX_LINE, VERSION, is_sealed, parse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+_LINK = ("v", "run_id", "seq", "prev", "hash")
+"""The fields by which a line is held against others."""
+_LINK_OF_EVENT, _LINK_OF_CALL = itemgetter(*_LINK), attrgetter(*_LINK)
 _TEXTS = ("run_id", "process", "at", "event", "prev", "hash")
+_BUFFER = 256 * 1024
 _MOST = 100
 """Findings that are told of one file."""
 
@@ -67,14 +72,21 @@ class Chain:
         self._torn_is_fine = torn_is_fine
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
-        for line, event, finding in _walk(self.path):
+        return self._events(quick=False)
+
+    def quick(self) -> Iterator[Any]:
+        """Yield the same events, but calls that are what their schema says as `events.calls` reads them."""
+        return self._events(quick=True)
+
+    def _events(self, *, quick: bool) -> Iterator[Any]:
+        for line, event, finding in _walk(self.path, quick=quick):
             if finding is not None:
                 if finding.kind == "torn" and self._torn_is_fine:
                     self.torn = len(line)
                     return
                 raise finding.as_error()
             self.count += 1
-            self.last_hash = event["hash"]
+            self.last_hash = event["hash"] if isinstance(event, dict) else event.hash
             yield event
 
 
@@ -91,18 +103,19 @@ def verify(path: Path, *, folder: Path | None = None) -> list[Finding]:
     """
     findings: list[Finding] = []
     runs, ends, last, number = 1, 0, "", 0
-    for _, event, finding in _walk(path):
+    for _, event, finding in _walk(path, quick=True):
         number = number + 1 if finding is None else finding.line or number
+        read = isinstance(event, dict)
         if finding is not None:
             findings.append(finding)
-        elif not schemas.fits(event, schemas.USAGE_EVENT):
+        elif read and not schemas.fits(event, schemas.USAGE_EVENT):
             findings.append(Finding(str(path), number, "schema", fault(event)))
-        elif folder is not None and (name := event.get("response_artifact")) is not None:
+        elif folder is not None and (name := _artifact(event)) is not None:
             wrong = artifacts.problem(folder, name)
             findings += [] if wrong is None else [Finding(str(path), number, "artifact", wrong)]
         if len(findings) >= _MOST:
             return findings
-        last = event.get("event", "")
+        last = event.get("event", "") if read else event.event
         ends += last == "end"
         if last == "merged" and number == 1:
             runs = _runs(event)
@@ -136,10 +149,18 @@ def _runs(merged: dict[str, Any]) -> int:
     return sum(count for count in counts if isinstance(count, int))
 
 
-def _walk(path: Path) -> Iterator[tuple[bytes, dict[str, Any], Finding | None]]:
-    """Yield each line with its event and what is wrong with it; the event is empty where the line is none."""
+def _artifact(event: Any) -> Any:
+    return event.get("response_artifact") if isinstance(event, dict) else event.response_artifact
+
+
+def _walk(path: Path, *, quick: bool) -> Iterator[tuple[bytes, Any, Finding | None]]:
+    """Yield each line with its event and what is wrong with it; the event is empty where the line is none.
+
+    Where it may be `quick`, calls that follow on a sound line are as `events.calls` reads them.
+    """
     prev: str | None = GENESIS
-    expected, run_id = 0, None
+    expected, first_run, wrong = 0, None, None
+    read_call = calls.reader(path) if quick else None
     for number, line in enumerate(_lines(path), 1):
         if len(line) > MAX_LINE:
             too_long = f"the line is longer than {MAX_LINE:,} bytes, and so is everything after it unread"
@@ -152,33 +173,39 @@ def _walk(path: Path) -> Iterator[tuple[bytes, dict[str, Any], Finding | None]]:
                 Finding(str(path), number, "torn", f"the file ends within the line, after {len(line):,} bytes"),
             )
             return
-        event = parse(line)
-        if event is None or not _is_linked(event):
-            yield line, {}, Finding(str(path), number, "broken", "the line is no event; it was edited or damaged")
-            prev, expected = None, expected + 1
-            continue
-        if run_id is None:
-            run_id = event["run_id"]
-        wrong = _wrong(event, line, prev, expected)
-        if wrong is None and event["run_id"] != run_id:
+        event = None if read_call is None or wrong is not None else read_call(line)
+        if event is not None:
+            link = _LINK_OF_CALL(event)
+        else:
+            event = parse(line)
+            if event is None or not _is_linked(event):
+                wrong = "broken", "the line is no event; it was edited or damaged"
+                yield line, {}, Finding(str(path), number, *wrong)
+                prev, expected = None, expected + 1
+                continue
+            link = _LINK_OF_EVENT(event)
+        wrong = _wrong(link, line, prev, expected)
+        _, run_id, seq, _, digest = link
+        first_run = run_id if first_run is None else first_run
+        if wrong is None and run_id != first_run:
             wrong = "foreign", "the line belongs to another run than the first one"
         yield line, event, None if wrong is None else Finding(str(path), number, *wrong)
-        prev, expected = event["hash"], event["seq"] + 1
+        prev, expected = digest, seq + 1
 
 
-def _wrong(event: dict[str, Any], line: bytes, prev: str | None, expected: int) -> tuple[str, str] | None:
-    if not is_sealed(line, event["hash"]):
+def _wrong(link: tuple[Any, ...], line: bytes, prev: str | None, expected: int) -> tuple[str, str] | None:
+    version, _, seq, follows, digest = link
+    if not is_sealed(line, digest):
         return "edited", "the line is not what its hash was made of"
-    seq = event["seq"]
     if seq > expected:
         gone = seq - expected
         return "removed", f"{gone:,} line{'s are' if gone > 1 else ' is'} missing before this one, number {seq}"
     if seq < expected:
         return "order", f"the line is number {seq}, expected {expected}: lines were exchanged or doubled"
-    if prev is not None and event["prev"] != prev:
+    if prev is not None and follows != prev:
         return "follows", "the line follows on another one than that before it, which was put in or written anew"
-    if event["v"] != VERSION:
-        return "broken", f"expected version {VERSION} of events, found {str(event['v'])[:20]}; use a newer tapemeter"
+    if version != VERSION:
+        return "broken", f"expected version {VERSION} of events, found {str(version)[:20]}; use a newer tapemeter"
     return None
 
 
@@ -193,7 +220,7 @@ def _is_linked(event: dict[str, Any]) -> bool:
 
 def _lines(path: Path) -> Iterator[bytes]:
     try:
-        with path.open("rb") as file:
+        with path.open("rb", buffering=_BUFFER) as file:
             while line := file.readline(MAX_LINE + 1):
                 yield line
     except OSError as error:

@@ -84,9 +84,11 @@ def parse(line: bytes) -> dict[str, Any] | None:
 
 def is_sealed(line: bytes, digest: str) -> bool:
     """Return whether a whole line is what its own hash was made of."""
-    return (
-        line[-_TAIL:] == b'%s%s"}\n' % (_HASH, digest.encode()) and sha256(line[:-_TAIL] + b"}").hexdigest() == digest
-    )
+    if not line.endswith(b'%s%s"}\n' % (_HASH, digest.encode("utf-8", "backslashreplace"))):
+        return False
+    hashed = sha256(memoryview(line)[:-_TAIL])
+    hashed.update(b"}")
+    return hashed.hexdigest() == digest
 
 
 def head(event: Mapping[str, Any], *, run_id: str, process: str, seq: int) -> dict[str, Any]:

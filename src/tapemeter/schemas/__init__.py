@@ -50,6 +50,11 @@ def schema(name: str) -> dict[str, Any]:
     return document
 
 
+def attribute(name: str) -> str:
+    """Return how the field of a document is called where it becomes an attribute: `gen_ai.response.id` has dots."""
+    return name.replace(".", "_")
+
+
 def valid(document: Any, name: str) -> bool:
     """Return whether a document keeps the schema of that name: the fast way, which does not say why."""
     return bool(_validator(name).is_valid(document))

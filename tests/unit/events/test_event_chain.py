@@ -68,6 +68,12 @@ def _hash_edited(path: Path) -> None:
     edit(path, 3, whole.replace(digest, digest[::-1]))
 
 
+def _hash_no_text(path: Path) -> None:
+    whole = lines(path)[2]
+    digest = json.loads(whole)["hash"].encode()
+    edit(path, 3, whole.replace(digest, b"\\ud800"))
+
+
 def _unhashed(path: Path) -> None:
     event = json.loads(lines(path)[2])
     edit(path, 3, json.dumps({"hash": event.pop("hash"), **event}).encode() + b"\n")
@@ -146,6 +152,7 @@ TAMPERED: list[tuple[Callable[[Path], None], str, int]] = [
     (_edited, "edited", 3),
     (_respaced, "edited", 3),
     (_hash_edited, "edited", 3),
+    (_hash_no_text, "edited", 3),
     (_unhashed, "edited", 3),
     (_removed, "removed", 3),
     (_first_removed, "removed", 1),
