@@ -155,7 +155,11 @@ def open_run(
         session.stop()
         guard = "python" if session.mode is Mode.REPLAY else "none"
         spent = session.run.stopped
-        run.report = session.run.finish(guard=guard, reason=None if spent is None else f"run budget: {spent}")
+        found = session.run.finish(guard=guard, reason=None if spent is None else f"run budget: {spent}")
+        if found is not None:
+            from tapemeter.report import plain  # noqa: PLC0415 - only a run that made calls has one
+
+            run.report = plain(found)
 
 
 def _mode(given: str | None) -> Mode:

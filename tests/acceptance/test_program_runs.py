@@ -58,6 +58,7 @@ def test_a_job_is_recorded_and_replayed_with_its_evidence(server: Loopback, tmp_
         assert [(found["job"], found["state"]) for found in run.report["jobs"]] == [("nightly summary", "COMPLETED")]
         [call] = calls(run.folder)
         assert (call["job"], call["step"], call["test"], call["source"]) == ("nightly summary", "first", None, mode)
+        assert json.loads(json.dumps(run.report)) == report.load(run.folder / layout.REPORT)
         assert report.verify(run.folder).findings == ()
     assert said[0] == said[1]
     assert len(server.requests) == 1

@@ -51,7 +51,7 @@ def _report(path: Path) -> dict[str, Any]:
     found, faults = report.folded(path)
     if faults:
         raise faults[0].as_error()
-    return found
+    return report.plain(found)
 
 
 def _headline(found: dict[str, Any]) -> str:

@@ -74,9 +74,11 @@ def _found(report: dict[str, Any], fail_on: frozenset[str]) -> list[str]:
     """Return what the report says that fails the session."""
     found = [f"the report has an error: {error}" for error in report["errors"]]
     unpriced = report["totals"]["cost"]["unknown"]
-    # What is to be stopped comes near its limit before.
-    expected = {job["job"] for job in report["jobs"] if job["expected_stop"]}
-    warnings = [warning for warning in report["warnings"] if warning["job"] not in expected]
+    warnings = list(report["warnings"])
+    if warnings:
+        # What is to be stopped comes near its limit before.
+        expected = {job["job"] for job in report["jobs"] if job["expected_stop"]}
+        warnings = [warning for warning in warnings if warning["job"] not in expected]
     kinds = {
         "warning": (len(warnings), "a budget came near its limit"),
         "unpriced": (unpriced, "calls have no known price; give their models one in the price file"),

@@ -12,8 +12,8 @@ from tapemeter import events, schemas
 from tapemeter.errors import EvidenceError
 from tapemeter.events import Finding, layout
 from tapemeter.events.chain import tail
-from tapemeter.report.fold import dump
 from tapemeter.report.store import MAX_BYTES, folded
+from tapemeter.report.written import dump
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,20 +7,74 @@ durations are kept as that many digits, two bytes each.
 from __future__ import annotations
 
 from array import array
+from collections import Counter
 from decimal import Context, Decimal, Inexact, InvalidOperation, Overflow
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from itertools import accumulate
+from operator import add
+from typing import Any
 
 QUALITIES = ("measured", "estimated", "partial", "unknown")
 SOURCES = ("replay", "record", "live")
 
-_INCOMPLETE = frozenset({"abandoned", "cancelled", "cut", "timeout", "broken"})
-_UNSURE = frozenset({"partial", "unknown"})
+FIELDS = (
+    "outcome",
+    "source",
+    "attempt",
+    "quality",
+    "cost_usd",
+    "cost_today_usd",
+    "cost_quality",
+    "duration_seconds",
+    "gen_ai.response.time_to_first_chunk",
+    "gen_ai.usage.input_tokens",
+    "gen_ai.usage.output_tokens",
+    "gen_ai.usage.cache_read.input_tokens",
+    "gen_ai.usage.cache_write.input_tokens",
+    "gen_ai.usage.reasoning.output_tokens",
+    "prompt_chars",
+    "response_chars",
+)
+"""The fields of a `call` event that are added up, in the order in which `Figures.take` wants them."""
+
+_COUNTS = (
+    "calls",
+    "attempts",
+    "refused",
+    "missed",
+    "failed",
+    "errors",
+    "incomplete",
+    "input_tokens",
+    "output_tokens",
+    "cache_read_tokens",
+    "cache_write_tokens",
+    "reasoning_tokens",
+    "prompt_chars",
+    "response_chars",
+    "unpriced",  # attempts of known usage and unknown price
+    "unsure",  # attempts that may have cost more than was added up
+    *SOURCES,
+    *QUALITIES,
+)
+_PLACES = {name: place for place, name in enumerate(_COUNTS)}
+_CALLS, _ATTEMPTS, _INPUT, _UNPRICED, _UNSURE = map(
+    _PLACES.__getitem__, ("calls", "attempts", "input_tokens", "unpriced", "unsure")
+)
+_OF_SOURCE = {name: _PLACES[name] for name in SOURCES}
+_OF_QUALITY = {name: _PLACES[name] for name in QUALITIES}
+_NOT_SENT = {name: _PLACES[name] for name in ("refused", "missed")}
+_WENT_WRONG = {
+    "failed": _PLACES["failed"],
+    "error": _PLACES["errors"],
+    **dict.fromkeys(("abandoned", "cancelled", "cut", "timeout", "broken"), _PLACES["incomplete"]),
+}
+_NO_COUNTS = [0] * len(_COUNTS)
+
+_NOT_ALL = frozenset({"partial", "unknown"})
 _EXACT = Context(prec=100, traps=[InvalidOperation, Overflow, Inexact])
 _LONGEST_MONEY = 64
+_ZERO = Decimal(0)
 
 _MICROSECONDS, _DIGITS, _STEPS = 10**6, 1000, 900
 """Of the microseconds of a duration three digits are kept: 0 to 999 as they are, then 900 values for each power."""
@@ -29,24 +83,39 @@ _MICROSECONDS, _DIGITS, _STEPS = 10**6, 1000, 900
 class Durations:
     """Durations of some calls. The order in which they are added does not matter."""
 
-    def __init__(self) -> None:
-        self._codes = array("H")
+    __slots__ = ("_codes",)
 
-    def add(self, seconds: float | None) -> None:
+    def __init__(self) -> None:
+        self._codes: array[int] | None = None
+
+    def add(self, seconds: float) -> None:
         """Take in a duration; ValueError for one that is below zero."""
-        if seconds is not None:
-            self._codes.append(_code(seconds))
+        if self._codes is None:
+            self._codes = array("H")
+        self._codes.append(_code(seconds))
 
     def add_all(self, other: Durations) -> None:
         """Take in all that another one has."""
-        self._codes.extend(other._codes)
+        if other._codes is not None:
+            if self._codes is None:
+                self._codes = array("H")
+            self._codes.extend(other._codes)
 
-    def percentile(self, percent: int) -> float | None:
-        """Return the least duration that `percent` of all do not exceed, in seconds; None where there is none."""
-        if not self._codes:
-            return None
-        rank = -(-len(self._codes) * percent // 100)
-        return _seconds(sorted(self._codes)[max(0, rank - 1)])
+    def percentiles(self, *percents: int) -> list[float | None]:
+        """Return the least durations that so many percent do not exceed, in seconds; None where there is none."""
+        codes = self._codes
+        if codes is None:
+            return [None] * len(percents)
+        if len(codes) == 1:  # as of most tests
+            return [_seconds(codes[0])] * len(percents)
+        counted = sorted(Counter(codes).items())  # there are far fewer different ones than calls
+        return [_seconds(_ranked(counted, max(1, -(-len(codes) * percent // 100)))) for percent in percents]
+
+
+def _ranked(counted: list[tuple[int, int]], rank: int) -> int:
+    """Return what has a rank, from 1, among what was counted."""
+    below = accumulate(count for _, count in counted)
+    return next(code for (code, _), upto in zip(counted, below, strict=True) if upto >= rank)
 
 
 def _code(seconds: float) -> int:
@@ -71,164 +140,98 @@ def _seconds(code: int) -> float:
 class Figures:
     """What some calls used."""
 
-    __slots__ = (
-        "attempts",
-        "avoided",
-        "cache_read_tokens",
-        "cache_write_tokens",
-        "calls",
-        "durations",
-        "errors",
-        "failed",
-        "first_chunks",
-        "incomplete",
-        "input_tokens",
-        "missed",
-        "output_tokens",
-        "prompt_chars",
-        "qualities",
-        "reasoning_tokens",
-        "refused",
-        "response_chars",
-        "sources",
-        "spent",
-        "today",
-        "unpriced",
-        "unsure",
-    )
+    __slots__ = ("_avoided", "_counts", "_durations", "_first_chunks", "_spent", "_today")
 
     def __init__(self) -> None:
-        self.calls = self.attempts = self.refused = self.missed = 0
-        self.failed = self.errors = self.incomplete = 0
-        self.input_tokens = self.output_tokens = 0
-        self.cache_read_tokens = self.cache_write_tokens = self.reasoning_tokens = 0
-        self.prompt_chars = self.response_chars = 0
-        self.spent = self.avoided = self.today = Decimal(0)
-        self.unpriced = 0
-        """Attempts of known usage and unknown price."""
-        self.unsure = 0
-        """Attempts that may have cost more than was added up."""
-        self.qualities = dict.fromkeys(QUALITIES, 0)
-        self.sources = dict.fromkeys(SOURCES, 0)
-        self.durations = Durations()
-        self.first_chunks = Durations()
+        self._counts = _NO_COUNTS.copy()
+        self._spent = self._avoided = self._today = _ZERO
+        self._durations = Durations()
+        self._first_chunks = Durations()
 
-    def take(self, event: Mapping[str, Any]) -> None:
-        """Take in a `call` event; LookupError, TypeError, ValueError or ArithmeticError for what is none."""
-        outcome = event["outcome"]
-        if outcome == "refused":
-            self.refused += 1
+    def take(self, values: tuple[Any, ...]) -> None:
+        """Take in the fields of a `call` event; LookupError, TypeError, ValueError or ArithmeticError if it is none."""
+        outcome, source, attempt, quality, cost, today, cost_quality, duration, first_chunk, *used = values
+        counts = self._counts
+        if outcome in _NOT_SENT:
+            counts[_NOT_SENT[outcome]] += 1
             return
-        if outcome == "missed":
-            self.missed += 1
-            return
-        get = event.get
-        self.attempts += 1
-        if get("attempt", 0) == 0:
-            self.calls += 1
-            self.sources[event["source"]] += 1
-        if outcome == "failed":
-            self.failed += 1
-        elif outcome == "error":
-            self.errors += 1
-        elif outcome in _INCOMPLETE:
-            self.incomplete += 1
-        self.input_tokens += get("gen_ai.usage.input_tokens") or 0
-        self.output_tokens += get("gen_ai.usage.output_tokens") or 0
-        self.cache_read_tokens += get("gen_ai.usage.cache_read.input_tokens") or 0
-        self.cache_write_tokens += get("gen_ai.usage.cache_write.input_tokens") or 0
-        self.reasoning_tokens += get("gen_ai.usage.reasoning.output_tokens") or 0
-        self.prompt_chars += get("prompt_chars") or 0
-        self.response_chars += get("response_chars") or 0
-        quality = get("quality") or "unknown"
-        self.qualities[quality] += 1
-        self._take_cost(event, quality)
-        self.durations.add(get("duration_seconds"))
-        self.first_chunks.add(get("gen_ai.response.time_to_first_chunk"))
+        counts[_ATTEMPTS] += 1
+        if not attempt:
+            counts[_CALLS] += 1
+            counts[_OF_SOURCE[source]] += 1
+        if outcome != "ok" and outcome in _WENT_WRONG:
+            counts[_WENT_WRONG[outcome]] += 1
+        for place, number in enumerate(used, _INPUT):
+            if number:
+                counts[place] += number
+        quality = quality or "unknown"
+        counts[_OF_QUALITY[quality]] += 1
+        self._take_cost(source, quality, cost, today, cost_quality)
+        if duration is not None:
+            self._durations.add(duration)
+        if first_chunk is not None:
+            self._first_chunks.add(first_chunk)
 
-    def _take_cost(self, event: Mapping[str, Any], quality: str) -> None:
-        cost, today = event.get("cost_usd"), event.get("cost_today_usd")
-        replayed = event["source"] == "replay"
+    def _take_cost(self, source: str, quality: str, cost: str | None, today: str | None, cost_quality: str) -> None:
+        replayed, counts = source == "replay", self._counts
         if cost is None:
             # Where it is not known what was used, a price would not help.
-            self.unpriced += quality != "unknown"
+            counts[_UNPRICED] += quality != "unknown"
         elif replayed:
-            self.avoided = _EXACT.add(self.avoided, money(cost))
+            self._avoided = _EXACT.add(self._avoided, money(cost))
         else:
-            self.spent = _EXACT.add(self.spent, money(cost))
+            self._spent = _EXACT.add(self._spent, money(cost))
         if replayed and today is not None:
-            self.today = _EXACT.add(self.today, money(today))
+            self._today = _EXACT.add(self._today, money(today))
         unknown = cost is None or (replayed and today is None)
-        self.unsure += unknown or quality in _UNSURE or event.get("cost_quality") in _UNSURE
+        counts[_UNSURE] += unknown or quality in _NOT_ALL or cost_quality in _NOT_ALL
 
     def add(self, other: Figures) -> None:
         """Take in all calls of another one."""
-        for name in _COUNTS:
-            setattr(self, name, getattr(self, name) + getattr(other, name))
-        self.spent = _EXACT.add(self.spent, other.spent)
-        self.avoided = _EXACT.add(self.avoided, other.avoided)
-        self.today = _EXACT.add(self.today, other.today)
-        for name, number in other.qualities.items():
-            self.qualities[name] += number
-        for name, number in other.sources.items():
-            self.sources[name] += number
-        self.durations.add_all(other.durations)
-        self.first_chunks.add_all(other.first_chunks)
+        self._counts = list(map(add, self._counts, other._counts))
+        self._spent = _EXACT.add(self._spent, other._spent)
+        self._avoided = _EXACT.add(self._avoided, other._avoided)
+        self._today = _EXACT.add(self._today, other._today)
+        self._durations.add_all(other._durations)
+        self._first_chunks.add_all(other._first_chunks)
 
     def as_json(self) -> dict[str, Any]:
         """Return the figures as a report has them."""
+        counted = dict(zip(_COUNTS, self._counts, strict=True))
+        p50, p95 = self._durations.percentiles(50, 95)
+        first_p50, first_p95 = self._first_chunks.percentiles(50, 95)
         return {
-            "calls": self.calls,
-            "attempts": self.attempts,
-            "refused": self.refused,
-            "missed": self.missed,
-            "failed": self.failed,
-            "errors": self.errors,
-            "incomplete": self.incomplete,
-            "input_tokens": self.input_tokens,
-            "output_tokens": self.output_tokens,
-            "total_tokens": self.input_tokens + self.output_tokens,
-            "cache_read_tokens": self.cache_read_tokens,
-            "cache_write_tokens": self.cache_write_tokens,
-            "reasoning_tokens": self.reasoning_tokens,
-            "prompt_chars": self.prompt_chars,
-            "response_chars": self.response_chars,
-            "sources": dict(self.sources),
-            "quality": dict(self.qualities),
+            "calls": counted["calls"],
+            "attempts": counted["attempts"],
+            "refused": counted["refused"],
+            "missed": counted["missed"],
+            "failed": counted["failed"],
+            "errors": counted["errors"],
+            "incomplete": counted["incomplete"],
+            "input_tokens": counted["input_tokens"],
+            "output_tokens": counted["output_tokens"],
+            "total_tokens": counted["input_tokens"] + counted["output_tokens"],
+            "cache_read_tokens": counted["cache_read_tokens"],
+            "cache_write_tokens": counted["cache_write_tokens"],
+            "reasoning_tokens": counted["reasoning_tokens"],
+            "prompt_chars": counted["prompt_chars"],
+            "response_chars": counted["response_chars"],
+            "sources": {name: counted[name] for name in SOURCES},
+            "quality": {name: counted[name] for name in QUALITIES},
             "cost": {
-                "spent_usd": text(self.spent),
-                "avoided_usd": text(self.avoided),
-                "today_usd": text(self.today),
-                "unknown": self.unpriced,
-                "at_least": self.unsure > 0,
+                "spent_usd": text(self._spent),
+                "avoided_usd": text(self._avoided),
+                "today_usd": text(self._today),
+                "unknown": counted["unpriced"],
+                "at_least": counted["unsure"] > 0,
             },
             "latency": {
-                "p50_seconds": self.durations.percentile(50),
-                "p95_seconds": self.durations.percentile(95),
-                "first_chunk_p50_seconds": self.first_chunks.percentile(50),
-                "first_chunk_p95_seconds": self.first_chunks.percentile(95),
+                "p50_seconds": p50,
+                "p95_seconds": p95,
+                "first_chunk_p50_seconds": first_p50,
+                "first_chunk_p95_seconds": first_p95,
             },
         }
-
-
-_COUNTS = (
-    "calls",
-    "attempts",
-    "refused",
-    "missed",
-    "failed",
-    "errors",
-    "incomplete",
-    "input_tokens",
-    "output_tokens",
-    "cache_read_tokens",
-    "cache_write_tokens",
-    "reasoning_tokens",
-    "prompt_chars",
-    "response_chars",
-    "unpriced",
-    "unsure",
-)
 
 
 @lru_cache(maxsize=4096)

@@ -1,19 +1,24 @@
 """The report as a pure fold over events: the same events give the same report, to the byte.
 
-It keeps sums, not events, so that a million calls need no more memory than their tests, steps and models do. What it
-does not know, a kind or a field of a newer version, counts as an event and is left alone.
+It keeps sums, not events, so that a million calls need no more memory than their tests, steps and models do; and of
+tests, which may be many thousands, no more than the text of what their events tell. What it does not know, a kind or a
+field of a newer version, counts as an event and is left alone.
 """
 
 from __future__ import annotations
 
 import json
+import sys
 from collections import Counter, defaultdict
 from decimal import Decimal
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from tapemeter.errors import EvidenceError
 from tapemeter.events.line import GENESIS, LINKS
-from tapemeter.report.figures import Figures, money, text
+from tapemeter.report.figures import FIELDS, Figures, money, text
+from tapemeter.report.rows import Rows, plain
+from tapemeter.schemas import attribute
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -45,20 +50,29 @@ _LEFT_OUT = frozenset({"v", "run_id", "seq", "process_seq", "event", *LINKS})
 _STATES = ("PENDING", "RUNNING", "COMPLETED", "CANCELLED", "FAILED", "STOPPED_BUDGET")
 """From least to most: the state of a job of which several processes told."""
 
+_KEY = ("job", "step", "test", "gen_ai.request.model", "gen_ai.response.model", "gen_ai.provider.name")
+_KEY_OF = attrgetter(*map(attribute, _KEY))
+_VALUES_OF = attrgetter(*map(attribute, FIELDS))
+
 _Key = tuple[str | None, ...]
 
 
-def fold(events: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return the report that the events of a run come to, in the order of their file.
+def fold(events: Iterable[Any]) -> dict[str, Any]:
+    """Return the report that the events of a run come to, in the order of their file, as JSON has it.
 
     EvidenceError for an event that cannot be added up; its `line` is the place of the event, from 1.
     """
+    return plain(summed(events))
+
+
+def summed(events: Iterable[Any]) -> dict[str, Any]:
+    """Return the same with its long lists as `Rows`. An event is a dictionary, or a call as `events.calls` reads it."""
     state = _Fold()
     for number, event in enumerate(events, 1):
         try:
             state.take(event)
         except _MISFITS as error:
-            kind = str(event.get("event"))[:40]
+            kind = str(event.get("event"))[:40] if isinstance(event, dict) else "call"
             raise EvidenceError(f"the event ({kind}) cannot be added up: {_told(error)}", line=number) from None
     try:
         return state.report()
@@ -66,16 +80,7 @@ def fold(events: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
         raise EvidenceError(f"the events cannot be added up: {_told(error)}") from None
 
 
-def dump(report: Mapping[str, Any]) -> bytes:
-    """Return a report as the bytes of its file; EvidenceError for what JSON cannot hold."""
-    try:
-        written = json.dumps(report, ensure_ascii=False, allow_nan=False, indent=2)
-    except (ValueError, TypeError, RecursionError) as error:
-        raise EvidenceError(f"the report cannot be written: {_told(error)}") from None
-    return f"{written}\n".encode("utf-8", "backslashreplace")
-
-
-_MISFITS = (LookupError, TypeError, ValueError, ArithmeticError, AttributeError)
+_MISFITS = (LookupError, TypeError, ValueError, ArithmeticError, AttributeError, RecursionError)
 """What comes of values that are not of the kind that the schema says."""
 
 
@@ -92,23 +97,31 @@ class _Fold:
         self._ended: str | None = None
         self._run: Mapping[str, Any] | None = None
         self._modes: set[str | None] = set()
-        self._figures: defaultdict[_Key, Figures] = defaultdict(Figures)
-        self._jobs: dict[str, dict[str, Any]] = {}
+        self._figures: dict[_Key, Figures] = {}
+        self._jobs: dict[str, str] = {}
+        """What events tell of which there may be one for each test, as the text of its JSON."""
         self._seen_jobs: dict[str, None] = {}
-        self._lists: dict[str, list[dict[str, Any]]] = {name: [] for name in _LISTED.values()}
+        self._expected: set[str] = set()
+        self._lists: dict[str, list[str]] = {name: [] for name in _LISTED.values()}
         self._routes: Counter[_Key] = Counter()
-        self._steps: list[dict[str, Any]] = []
+        self._steps: list[str] = []
         self._ends: list[Mapping[str, Any]] = []
         self._torn: list[dict[str, Any]] = []
         self._merged: list[dict[str, Any]] = []
         self._runs = 1
         self._disagreements: list[str] = []
 
-    def take(self, event: Mapping[str, Any]) -> None:
+    def take(self, event: Any) -> None:
         self._count += 1
+        if not isinstance(event, dict):
+            self._take_call(_KEY_OF(event), _VALUES_OF(event))
+            self._last_hash = event.hash
+            self._take_time(event.at, event.run_id)
+            return
         kind = event["event"]
         if kind == "call":
-            self._take_call(event)
+            event["job"], event["outcome"], event["source"]  # what it has to have
+            self._take_call(tuple(map(event.get, _KEY)), tuple(map(event.get, FIELDS)))
         elif kind in _LISTED:
             self._lists[_LISTED[kind]].append(_plain(event))
             self._note_job(event)
@@ -116,10 +129,9 @@ class _Fold:
             _TAKERS[kind](self, event)
         self._last_hash = event.get("hash", GENESIS)
         if kind != "torn":
-            self._take_time(event)
+            self._take_time(event["at"], event["run_id"])
 
-    def _take_time(self, event: Mapping[str, Any]) -> None:
-        at = event["at"]
+    def _take_time(self, at: str, run_id: str) -> None:
         if self._started is None or self._ended is None:
             self._started = self._ended = at
         elif at > self._ended:
@@ -127,17 +139,21 @@ class _Fold:
         elif at < self._started:
             self._started = at
         if self._run_id is None:
-            self._run_id = event["run_id"]
+            self._run_id = run_id
 
-    def _take_call(self, event: Mapping[str, Any]) -> None:
-        get = event.get
-        model = get("gen_ai.request.model") or get("gen_ai.response.model")
-        key = (event["job"], get("step"), get("test"), model, get("gen_ai.provider.name"))
-        self._figures[key].take(event)
+    def _take_call(self, told: tuple[Any, ...], values: tuple[Any, ...]) -> None:
+        job, step, test, asked, answered, provider = told
+        key = (job, step, test, asked or answered, provider)
+        figures = self._figures.get(key)
+        if figures is None:
+            # A job is mostly named like its test; a name is kept once, however many events tell of it.
+            kept = tuple(sys.intern(part) if type(part) is str else part for part in key)
+            figures = self._figures[kept] = Figures()
+        figures.take(values)
 
     def _note_job(self, event: Mapping[str, Any]) -> None:
         if isinstance(event.get("job"), str):
-            self._seen_jobs[event["job"]] = None
+            self._seen_jobs[sys.intern(event["job"])] = None
 
     def _take_run(self, event: Mapping[str, Any]) -> None:
         self._run = self._run or event
@@ -153,6 +169,7 @@ class _Fold:
 
     def _take_job(self, event: Mapping[str, Any]) -> None:
         name = event["job"]
+        name = sys.intern(name) if type(name) is str else name
         job = {
             "job": name,
             "state": event["state"],
@@ -162,7 +179,11 @@ class _Fold:
             "limits": [_limit(limit) for limit in event.get("limits") or []],
         }
         before = self._jobs.get(name)
-        self._jobs[name] = job if before is None else _together(before, job)
+        if before is not None:
+            job = _together(json.loads(before), job)
+        self._jobs[name] = json.dumps(job)
+        if job["expected_stop"]:
+            self._expected.add(name)
         if event.get("disagreement"):
             self._disagreements.append(f"{name}: {event['disagreement']}")
 
@@ -185,12 +206,7 @@ class _Fold:
         modes = self._modes or {None}
         end = self._ends[-1] if self._ends else {}
         reasons = [each["reason"] for each in self._ends if each.get("reason")]
-        totals = Figures()
-        for figures in self._figures.values():
-            totals.add(figures)
-        jobs = [self._jobs[name] for name in sorted(self._jobs)]
-        expected = {job["job"] for job in jobs if job["expected_stop"]}
-        stops = [{**stop, "expected": stop.get("job") in expected} for stop in self._lists["stops"]]
+        totals = _sum(self._figures.values())
         return {
             "schema": SCHEMA,
             "run_id": self._run_id,
@@ -210,26 +226,39 @@ class _Fold:
             },
             "totals": totals.as_json(),
             **{name: self._grouped(parts) for name, parts in GROUPS.items()},
-            "jobs": jobs,
-            "steps": self._steps,
+            "jobs": Rows(lambda name: json.loads(self._jobs[name]), sorted(self._jobs)),
+            "steps": Rows(json.loads, self._steps),
             "run_limits": self._run_limits(),
-            "stops": stops,
-            "warnings": self._lists["warnings"],
+            "stops": Rows(self._stop, self._lists["stops"]),
+            "warnings": Rows(json.loads, self._lists["warnings"]),
             "routes": [
                 {**dict(zip(_ROUTE, key, strict=True)), "calls": self._routes[key]} for key in _in_order(self._routes)
             ],
-            **{name: listed for name, listed in self._lists.items() if name not in {"stops", "warnings"}},
+            **{
+                name: Rows(json.loads, listed)
+                for name, listed in self._lists.items()
+                if name not in {"stops", "warnings"}
+            },
             "errors": self._errors(finished=finished),
         }
 
-    def _grouped(self, parts: Sequence[str]) -> list[dict[str, Any]]:
+    def _stop(self, kept: str) -> dict[str, Any]:
+        stop = json.loads(kept)
+        job = stop.get("job")
+        return {**stop, "expected": isinstance(job, str) and job in self._expected}
+
+    def _grouped(self, parts: Sequence[str]) -> Rows:
         """Return the figures for each value of some parts of the key; calls outside of steps are in no step."""
         places = [_PARTS.index(part) for part in parts]
-        groups: defaultdict[_Key, Figures] = defaultdict(Figures)
-        for key, figures in self._figures.items():
+        groups: defaultdict[_Key, list[_Key]] = defaultdict(list)
+        for key in self._figures:
             if "step" not in parts or key[_PARTS.index("step")] is not None:
-                groups[tuple(key[place] for place in places)].add(figures)
-        return [{**dict(zip(parts, key, strict=True)), **groups[key].as_json()} for key in _in_order(groups)]
+                groups[tuple(key[place] for place in places)].append(key)
+
+        def row(key: _Key) -> dict[str, Any]:
+            return {**dict(zip(parts, key, strict=True)), **_sum(self._figures[each] for each in groups[key]).as_json()}
+
+        return Rows(row, _in_order(groups))
 
     def _run_limits(self) -> list[dict[str, Any]]:
         """Return the limits of each run with what was used; of one that did not finish, that is not known."""
@@ -256,13 +285,20 @@ _TAKERS: Mapping[str, Callable[[_Fold, Mapping[str, Any]], None]] = {
 }
 
 
+def _sum(figures: Iterable[Figures]) -> Figures:
+    total = Figures()
+    for each in figures:
+        total.add(each)
+    return total
+
+
 def _in_order(keys: Iterable[_Key]) -> list[_Key]:
     return sorted(keys, key=lambda key: [(part is not None, part or "") for part in key])
 
 
-def _plain(event: Mapping[str, Any], without: Sequence[str] = ("process",)) -> dict[str, Any]:
-    """Return what an event tells, without its place in the file."""
-    return {name: value for name, value in event.items() if name not in _LEFT_OUT and name not in without}
+def _plain(event: Mapping[str, Any], without: Sequence[str] = ("process",)) -> str:
+    """Return what an event tells, without its place in the file, as the text of its JSON."""
+    return json.dumps({name: value for name, value in event.items() if name not in _LEFT_OUT and name not in without})
 
 
 def _together(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:

@@ -77,7 +77,7 @@ def _bars(report: Mapping[str, Any]) -> Iterator[Line]:
     """Yield a bar for each limit of the run, and one for the limit of a job that came nearest to its end."""
     known = [limit for limit in report["run_limits"] if limit["fraction"] is not None]
     run = sorted(known, key=_fullness)[:_MOST_BARS]
-    jobs = [(limit, job["job"]) for job in report["jobs"] for limit in job["limits"] if limit["fraction"] is not None]
+    jobs = ((limit, job["job"]) for job in report["jobs"] for limit in job["limits"] if limit["fraction"] is not None)
     nearest = min(jobs, key=lambda pair: _fullness(pair[0]), default=None)
     shown = [(limit, "") for limit in run] + ([nearest] if nearest is not None else [])
     names = [f"{limit['scope']}  {limit['dimension']}" for limit, _ in shown]

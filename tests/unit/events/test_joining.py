@@ -57,7 +57,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 def told(folder: Path) -> dict[str, Any]:
     """The report of a folder, without what depends on the bytes of its events."""
-    found = report.write(folder)
+    found = report.plain(report.write(folder))
     return {name: value for name, value in found.items() if name != "evidence"} | {
         "events": found["evidence"]["events"],
         "run_limits": [{**limit, "process": None} for limit in found["run_limits"]],
