@@ -122,11 +122,9 @@ def _model(name: str, provider: str, url: str) -> Any:
 
 @cache
 def _snapshot() -> Any:
-    """Return the list as it is installed, not the one that the program under test may have put in its place."""
-    from genai_prices.data import providers  # noqa: PLC0415 - a tenth of a second, paid by the first price
-    from genai_prices.data_snapshot import DataSnapshot  # noqa: PLC0415
+    from tapemeter.pricing.genai import listing  # noqa: PLC0415 - needed by the first price alone
 
-    return DataSnapshot(providers=providers, from_auto_update=False)
+    return listing()
 
 
 def _all_prices(model: Any) -> Iterator[dict[str, Any]]:
