@@ -3,7 +3,7 @@
 The package imports an HTTP client and pydantic, a tenth of a second or two that a session would pay for its first
 price. Its list alone, `data.py`, is a module that takes its classes from a `types` beside it; it is loaded here as one
 of this package, so that it takes ours. Whether ours do the same is told by the digests of the modules whose rules they
-repeat: with any other edition the package itself is asked. See docs/decisions/0015-prices-without-their-package.md.
+repeat: with any other edition the package itself is asked. See docs/decisions/0016-prices-without-their-package.md.
 """
 
 from __future__ import annotations
