@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sysconfig
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,7 +21,6 @@ _MISS = (
     "with llm_cassette.expect_miss(): ..."
 )
 _STOP = "Where a test expects a stop: @pytest.mark.expect_stopped_budget"
-_LIBRARIES = tuple(Path(sysconfig.get_path(name)) for name in ("stdlib", "purelib", "platlib"))
 _OURS = Path(__file__).parents[1]
 
 
@@ -89,11 +88,18 @@ def shorten(error: BaseException, root: Path) -> None:
     step = error.__traceback__
     while step is not None:
         file = Path(step.tb_frame.f_code.co_filename)
-        if file.is_relative_to(root) and not any(file.is_relative_to(folder) for folder in (*_LIBRARIES, _OURS)):
+        if file.is_relative_to(root) and not any(file.is_relative_to(folder) for folder in (*_libraries(), _OURS)):
             last = step
         step = step.tb_next
     if last is not None:
         last.tb_next = None
+
+
+@cache
+def _libraries() -> tuple[Path, ...]:
+    import sysconfig  # noqa: PLC0415 - reads how Python was built, and only a refusal asks
+
+    return tuple(Path(sysconfig.get_path(name)) for name in ("stdlib", "purelib", "platlib"))
 
 
 def all_within(error: BaseException | None) -> list[BaseException]:

@@ -1,0 +1,56 @@
+"""What a session of replayed calls imports: what the program uses, and of other packages no more than that."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from conftest import Project
+    from loopback import Loopback
+
+ASK = """
+import json, urllib.request
+from talk import URL
+
+def test_one():
+    body = {"model": "gpt-4o", "messages": [{"role": "user", "content": "hello"}]}
+    asked = urllib.request.Request(URL + "/v1/chat/completions", json.dumps(body).encode())
+    assert json.load(urllib.request.urlopen(asked))["choices"]
+"""
+AT_THE_END = """
+import atexit, sys
+from pathlib import Path
+
+@atexit.register
+def note():
+    Path(__file__).with_name("imported.txt").write_text("\\n".join(sys.modules))
+"""
+TALK = 'URL = "{url}"\n'
+
+
+@pytest.fixture
+def suite(project: Project, server: Loopback, monkeypatch: pytest.MonkeyPatch) -> Project:
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    project.write("pytest.ini", "[pytest]\n")
+    project.write("conftest.py", AT_THE_END)
+    project.write("talk.py", TALK.format(url=server.url))
+    project.write("test_it.py", ASK)
+    return project
+
+
+def imported(suite: Project, *options: str) -> set[str]:
+    suite.run_apart(*options, passed=1)
+    return set((suite.path / "imported.txt").read_text().split("\n"))
+
+
+def test_a_session_with_a_replayed_call_imports_no_package_that_it_would_not_import_anyway(suite: Project) -> None:
+    suite.run_apart("-p", "tapemeter.pytest_plugin", "--record-cassettes", passed=1)
+    bare = imported(suite)
+    ours = imported(suite, "-p", "tapemeter.pytest_plugin", "--llm-mode=replay")
+    more = {name.partition(".")[0] for name in ours - bare}
+    assert more - sys.stdlib_module_names == {"tapemeter"}
+    assert {"tapemeter.exchange", "tapemeter.pricing.genai", "tapemeter.report"} <= ours
+    assert {"asyncio", "sqlite3", "sysconfig", "xml"}.isdisjoint(more)
