@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import re
 import shutil
@@ -177,6 +178,25 @@ def test_rules_that_are_not_there_are_not_known(missing: str, tmp_path: Path) ->
     for name in genai.KNOWN.keys() - {missing}:
         shutil.copy(folder / name, tmp_path)
     assert not genai.is_known(tmp_path)
+
+
+@pytest.mark.parametrize("is_on", [True, False])
+def test_reading_the_list_collects_no_garbage_and_leaves_that_as_it_was(*, is_on: bool) -> None:
+    collected: list[str] = []
+
+    def note(phase: str, _: object) -> None:
+        collected.append(phase)
+
+    was_on = gc.isenabled()
+    (gc.enable if is_on else gc.disable)()
+    try:
+        with genai._no_collections():
+            gc.callbacks.append(note)
+            kept = [[] for _ in range(10_000)]
+            gc.callbacks.remove(note)
+        assert (collected, gc.isenabled(), len(kept)) == ([], is_on, 10_000)
+    finally:
+        (gc.enable if was_on else gc.disable)()
 
 
 def run(program: str, *first: Path) -> str:
