@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from tapemeter.errors import UsageError
 from tapemeter.model import Chunk, Request, Response
 from tapemeter.redact import PLACEHOLDER, SECRET_QUERY_PARAMETERS, Redactor
+from tapemeter.redact.shapes import Rule
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -632,6 +633,14 @@ def test_a_body_without_secrets_costs_little() -> None:
     rd.request(request)
     best = min(_seconds(rd, request) for _ in range(50))
     assert best < 250e-6  # ten times what it takes, for slow machines
+
+
+def test_what_finds_keys_is_only_prepared_for_a_text_that_may_have_one() -> None:
+    rule = Rule(("x-",), "x-[0-9]+")
+    assert [pattern.pattern for _, pattern in rule.telltales] == [b"x-"]
+    assert "patterns" not in vars(rule)
+    assert rule.patterns[0].search(b"x-1")
+    assert rule.patterns is rule.patterns
 
 
 def _seconds(rd: Redactor, request: Request) -> float:
