@@ -13,6 +13,7 @@ import cassetter
 import httpx
 import httpx2
 import requests
+import urllib3
 import vcr
 from aiohttp.client_proto import ResponseHandler
 
@@ -68,6 +69,7 @@ def by_library(folder: Path) -> Iterator[Row]:
     path = samples.ours(folder / "library.yaml", 100)
     yield row("replayed call, requests", "tapemeter", _ours(folder, path, 100, _requests), 5, "µs")
     yield row("replayed call, requests", "floor: an adapter that answers", _answering_adapter, 5, "µs")
+    yield row("replayed call, requests", "floor: a connection that answers", _answering_connection, 5, "µs")
     yield row("replayed call, aiohttp", "tapemeter", _ours(folder, path, 100, _aiohttp), 5, "µs")
     yield row("replayed call, aiohttp", "floor: a connector that answers", _answering_connector, 5, "µs")
 
@@ -139,12 +141,45 @@ class _Answering(requests.adapters.HTTPAdapter):
     """Answers with what urllib3 would have read off a socket."""
 
     def send(self, request: requests.PreparedRequest, **_: Any) -> requests.Response:
-        import urllib3  # noqa: PLC0415 - as requests does
-
         answer = urllib3.HTTPResponse(
             io.BytesIO(samples.answer(0)), {"content-type": "application/json"}, 200, preload_content=False
         )
         return self.build_response(request, answer)
+
+
+def _answering_connection() -> float:
+    """The library's own way down to a socket: its pool, its connection, the request as text, the answer parsed."""
+    with requests.Session() as client:
+        adapter = requests.adapters.HTTPAdapter()
+        adapter.poolmanager.pool_classes_by_scheme = {"http": _Pool}
+        client.mount("http://", adapter)
+        return _asked_by(client, range(CALLS)) / CALLS
+
+
+class _Connection(urllib3.connection.HTTPConnection):
+    is_connected = True
+
+    def connect(self) -> None:
+        self.sock = _Socket()  # type: ignore[assignment]
+
+
+class _Pool(urllib3.HTTPConnectionPool):
+    ConnectionCls = _Connection
+
+
+class _Socket:
+    """Takes all that is sent, and gives the answer to whoever reads."""
+
+    def makefile(self, *_: object) -> io.BufferedReader:
+        return io.BufferedReader(io.BytesIO(_ANSWER))
+
+    def sendall(self, data: bytes) -> None: ...
+
+    def settimeout(self, timeout: float | None) -> None: ...
+
+    def shutdown(self, how: int) -> None: ...
+
+    def close(self) -> None: ...
 
 
 def _answering_connector() -> float:
