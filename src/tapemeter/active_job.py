@@ -30,10 +30,11 @@ class ActiveJob:
         from pathlib import Path  # noqa: PLC0415 - mode off is rare
 
         from tapemeter.budget.policy import Policy  # noqa: PLC0415
+        from tapemeter.clock import JobClock  # noqa: PLC0415
         from tapemeter.run import Place, Run  # noqa: PLC0415
 
         run = Run(Place(Path(), "none"), policy=Policy("none"), facts={})
-        return cls(run.orchestrator.job(name, run.policy, replays=False), run)
+        return cls(run.orchestrator.job(name, run.policy, clock=JobClock(run.clock, replays=False)), run)
 
     def __repr__(self) -> str:
         return f"<llm_job {self.name} {self.state}>"

@@ -7,14 +7,12 @@ the report.
 
 from __future__ import annotations
 
-import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from tapemeter.budget import stop as stops
 from tapemeter.budget.dimensions import COUNTED, Dimension, Scope, plain, to_units
 from tapemeter.budget.plan import Plan
-from tapemeter.clock import JobClock
 from tapemeter.job import Job
 from tapemeter.metering import RUN, standing
 from tapemeter.outcome import Turn
@@ -23,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tapemeter.budget.policy import Limit, Policy
-    from tapemeter.clock import RunClock
+    from tapemeter.clock import JobClock
     from tapemeter.job import StepRun
     from tapemeter.metering import Gate
     from tapemeter.metering.evidence import Sink
@@ -35,40 +33,35 @@ class Orchestrator:
     `shared` is whether other processes book on the same ledger.
     """
 
-    def __init__(self, *, gate: Gate, sink: Sink, clock: RunClock, shared: bool) -> None:
+    def __init__(self, *, gate: Gate, sink: Sink, shared: bool) -> None:
         self._gate = gate
         self._sink = sink
-        self._clock = clock
         self._shared = shared
         self._groups: dict[str, Job] = {}
-        self._times: dict[str, int] = {}
-        self._lock = threading.RLock()
 
-    def job(self, name: str, policy: Policy, *, replays: bool, group: bool = False) -> Job:
-        """Return the job of a test, or that of its group, which the policy then limits further.
-
-        A test that is run again is another job.
-        """
-        with self._lock:
-            known = self._groups.get(name) if group else None
-            if known is not None:
-                known.tighten(policy)
-                return known
-            times = self._times[name] = self._times.get(name, 0) + 1
-            unique = name if times == 1 else f"{name} (run {times})"
-            job = Job(unique, plan=Plan(policy), clock=JobClock(self._clock, replays=replays))
-            if group:
-                self._groups[name] = job
+    def job(self, name: str, policy: Policy, *, clock: JobClock, group: str | None = None) -> Job:
+        """Return a new job, which is that of a group of tests if it names one."""
+        job = Job(name, plan=Plan(policy), clock=clock)
+        if group is not None:
+            self._groups[group] = job
         return job
+
+    def group(self, name: str) -> Job | None:
+        """Return the job of a group of tests; None for a group that has none yet."""
+        return self._groups.get(name)
 
     def is_group(self, job: Job) -> bool:
         """Whether a job goes on after its test."""
         return self._groups.get(job.name) is job
 
     def enter(self, job: Job, test: str) -> None:
-        """Begin a test of a job."""
-        job.outcome.take(Turn.START)
+        """Begin a test of a job, and its time."""
         job.clock.enter()
+        self.begin(job, test)
+
+    def begin(self, job: Job, test: str) -> None:
+        """Begin a test of a job, whose time runs already."""
+        job.outcome.take(Turn.START)
         if test not in job.tests:
             job.tests.append(test)
 

@@ -10,25 +10,30 @@ started the code, the stack who runs now:
     an open owner           that owner
     a fixture in use        who runs now (a client or a thread that the fixture provides)
     a closed owner          nobody: it was left over
+
+Most tests of most suites call no model, so an owner is little more than a name until it does: its job and its
+cassette are made when somebody first asks for them.
 """
 
 from __future__ import annotations
 
 import shlex
+import threading
 from contextvars import ContextVar
 from enum import Enum, auto
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Protocol
 
-from tapemeter.budget.tally import Tally
-
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from tapemeter.budget.stop import Stop
+    from tapemeter.budget.tally import Tally
     from tapemeter.cassette.cassette import Cassette
     from tapemeter.cassette.drift import Drifts
     from tapemeter.cassette.mode import Mode, OnStale, Strict
+    from tapemeter.clock import JobClock
     from tapemeter.errors import NetworkBlockedError, Refusal
     from tapemeter.job import Job
     from tapemeter.metering import Meter
@@ -84,8 +89,25 @@ class House(Protocol):
         """What books every model call."""
 
 
+_making = threading.RLock()
+"""Held while a part is made, since the first to ask for it may be several threads."""
+
+
 class Owner:
     """A test or a fixture of wider scope, with its mode, its cassette and what was refused to it."""
+
+    markable = True
+    """Whether a marker reaches it, as it does a test."""
+    hooked = True
+    """Whether hooks of conftests hold for it, as they do for tests and fixtures."""
+    shared = False
+    """Whether other tests may use the same cassette."""
+    blocked_as: Callable[[NetworkBlockedError], Exception] | None = None
+    """What its code gets in place of the network guard's error."""
+    stale_before = ""
+    """Recordings from before this moment are too old; empty where none is."""
+    _cassette: Cassette | None = None
+    _usage: Tally | None = None
 
     def __init__(
         self,
@@ -93,8 +115,11 @@ class Owner:
         *,
         house: House,
         mode: Mode,
-        job: Job,
-        cassette: Cassette,
+        clock: JobClock,
+        job: Job | None,
+        make_job: Callable[[], Job],
+        make_cassette: Callable[[Path], Cassette],
+        find_path: Callable[[], Path],
         allowed: AllowList,
         guarded: bool,
         nodeid: str,
@@ -103,31 +128,18 @@ class Owner:
         self.nodeid = nodeid
         self.house = house
         self.mode = mode
-        self.job = job
-        """What its calls are booked on."""
-        self.usage = Tally()
-        """What its own calls used; others may be booked on the same job."""
-        self.cassette = cassette
+        self.clock = clock
+        """The clock of its job, which there is before the job."""
+        self._job, self._make_job = job, make_job
+        self._make_cassette, self._find_path = make_cassette, find_path
         self.allowed = allowed
         """Hosts that its code may reach: model calls aside, what goes there is none of our business."""
-        self.markable = True
-        """Whether a marker reaches it, as it does a test."""
-        self.recorded_by = f"pytest {shlex.quote(nodeid)} --record-cassettes"
-        """What records it, as a message advises."""
-        self.hooked = True
-        """Whether hooks of conftests hold for it, as they do for tests and fixtures."""
-        self.shared = False
-        """Whether other tests may use the same cassette."""
         self.guarded = guarded
         """Whether everything else is refused."""
-        self.blocked_as: Callable[[NetworkBlockedError], Exception] | None = None
-        """What its code gets in place of the network guard's error."""
         self.state = State.OPEN
         self.refusals: list[Refusal] = []
         self.pending: dict[int, Callable[[], None]] = {}
         """How to end each call that was sent and has not ended, by its order."""
-        self.stale_before = ""
-        """Recordings from before this moment are too old; empty where none is."""
         self.stale: list[str] = []
         """When the recordings that were played though they were too old had been made."""
 
@@ -138,6 +150,62 @@ class Owner:
     def closed(self) -> bool:
         """Whether its turn is over for good."""
         return self.state is State.CLOSED
+
+    # What is made when it is needed
+
+    @property
+    def job(self) -> Job:
+        """What its calls are booked on."""
+        if self._job is None:
+            with _making:
+                if self._job is None:
+                    self._job = self._make_job()
+        return self._job
+
+    @property
+    def has_job(self) -> bool:
+        """Whether anybody has asked for its job, as the first call does."""
+        return self._job is not None
+
+    @property
+    def stop(self) -> Stop | None:
+        """Why a budget stopped its job; None where none did."""
+        return None if self._job is None else self._job.stop
+
+    @property
+    def cassette(self) -> Cassette:
+        """Its cassette."""
+        if self._cassette is None:
+            with _making:
+                if self._cassette is None:
+                    self._cassette = self._make_cassette(self.path)
+        return self._cassette
+
+    @property
+    def has_cassette(self) -> bool:
+        """Whether anybody has asked for its cassette; until then there is nothing in it that is not on file."""
+        return self._cassette is not None
+
+    @cached_property
+    def path(self) -> Path:
+        """Where its cassette lies."""
+        return self._find_path()
+
+    @property
+    def usage(self) -> Tally:
+        """What its own calls used; others may be booked on the same job."""
+        if self._usage is None:
+            from tapemeter.budget.tally import Tally  # noqa: PLC0415 - only owners whose code calls
+
+            with _making:
+                if self._usage is None:
+                    self._usage = Tally()
+        return self._usage
+
+    @cached_property
+    def recorded_by(self) -> str:
+        """What records it, as a message advises."""
+        return f"pytest {shlex.quote(self.nodeid)} --record-cassettes"
 
     @cached_property
     def drift(self) -> Drifts:
@@ -154,7 +222,7 @@ class Owner:
     @property
     def cassette_name(self) -> str:
         """The cassette's path as messages show it, relative to the root where it lies below it."""
-        return _below(self.cassette.path, self.house.root)
+        return _below(self.path, self.house.root)
 
 
 @lru_cache(maxsize=256)  # each call's evidence names its cassette

@@ -81,6 +81,8 @@ class Run:
         self.alarms: Alarms | None = None
         """What tells of budgets, once there is evidence."""
         self._facts = dict(facts)
+        self._times: dict[str, int] = {}
+        self._lock = threading.Lock()
 
     @cached_property
     def policy(self) -> Policy:
@@ -138,12 +140,23 @@ class Run:
         from tapemeter.orchestrator import Orchestrator  # noqa: PLC0415 - as above
 
         shared = self.place.shared is not None
-        return Orchestrator(gate=self.gate, sink=self.evidence, clock=self.clock, shared=shared)
+        return Orchestrator(gate=self.gate, sink=self.evidence, shared=shared)
+
+    def job_name(self, name: str) -> str:
+        """Return the name of a job that begins: a test that is run again is another job."""
+        with self._lock:
+            times = self._times[name] = self._times.get(name, 0) + 1
+        return name if times == 1 else f"{name} (run {times})"
 
     def close_groups(self, failed: frozenset[str]) -> None:
         """End the jobs of several tests, if there are any; one is failed if one of its tests is among the `failed`."""
         if "orchestrator" in vars(self):
             self.orchestrator.close_groups(failed)
+
+    @property
+    def has_limits(self) -> bool:
+        """Whether any limit holds for every job."""
+        return self._policy is not None and bool(self._policy.limits)
 
     def share(self, folder: Path) -> str:
         """Have other processes take part, before any call was made; return the run's id."""

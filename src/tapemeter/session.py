@@ -11,6 +11,7 @@ from tapemeter import intercept
 from tapemeter import owner as owners
 from tapemeter.cassette import age
 from tapemeter.cassette.mode import Mode
+from tapemeter.clock import JobClock
 from tapemeter.findings import Findings
 from tapemeter.intercept import guard
 from tapemeter.network import AllowList
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     from tapemeter.alarms import Alarms, Receiver
     from tapemeter.budget.policy import Policy
-    from tapemeter.cassette.match import Matcher
+    from tapemeter.cassette.cassette import Cassette
     from tapemeter.cassette.mode import OnStale, Strict
     from tapemeter.cassette.recorded import Recorded
     from tapemeter.errors import NetworkBlockedError
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from tapemeter.model import Request
     from tapemeter.redact import Redactor
     from tapemeter.settings import CassetteArguments, Settings
+
+    Normalize = Callable[[Request], Request]
 
 
 class Session:
@@ -87,10 +90,15 @@ class Session:
 
     @cached_property
     def redactor(self) -> Redactor:
-        """What hides secrets; made for the first test, when every conftest has had its say."""
-        from tapemeter.redact import Redactor  # noqa: PLC0415 - not before there is a test
+        """What hides secrets; asked for when every conftest has had its say."""
+        from tapemeter.redact import Redactor  # noqa: PLC0415 - not before there is a call
 
-        return Redactor((*self.settings.redact, *self._more_rules()))
+        return Redactor(self._rules)
+
+    @cached_property
+    def _rules(self) -> tuple[str, ...]:
+        """The rules for it besides those that are built in."""
+        return (*self.settings.redact, *self._more_rules())
 
     @cached_property
     def _recorded(self) -> Recorded:
@@ -148,49 +156,85 @@ class Session:
         label: str,
         *,
         nodeid: str,
-        path: Path,
+        path: Path | Callable[[], Path],
         arguments: CassetteArguments,
         job: Job | str | None = None,
         group: bool = False,
         policy: Policy | None = None,
         allowed: AllowList | None = None,
         default_mode: Mode | None = None,
-        normalize: Callable[[Request], Request] | None = None,
+        normalizer: Callable[[], Normalize | None] = lambda: None,
     ) -> Owner:
-        """Return a new owner with its cassette at `path`; nothing is read or made yet.
+        """Return a new owner with its cassette at `path`; nothing is read, and neither job nor cassette made yet.
 
         `allowed` is what a marker lets it reach; it holds together with what the settings allow. `job` is what its
         calls are booked on: one that there is, or the name of one, by default the label; that of a `group` of tests
-        is shared by all who name it. The limits of `policy` hold besides those of the run's.
+        is shared by all who name it. The limits of `policy` hold besides those of the run's. `normalizer` finds what
+        requests are normalised with.
         """
-        from tapemeter.cassette.cassette import Cassette  # noqa: PLC0415 - not before there is a test
-
+        if self._rules:
+            _ = self.redactor  # a wrong rule is told here, not by the first call
         mode = self.settings.mode_for(arguments.mode or default_mode)
-        cassette = Cassette(path, self._matcher(arguments, normalize), mode=mode, repeat=bool(arguments.repeat))
+        replays = mode is Mode.REPLAY
+        known = self._known_job(job, policy, replays=replays, group=group)
+        name = self.run.job_name(str(job or label)) if known is None else known.name
+        clock = JobClock(self.run.clock, replays=replays) if known is None else known.clock
         made = Owner(
             label,
             house=self,
             mode=mode,
-            job=self._job(job or label, policy, replays=mode is Mode.REPLAY, group=group),
-            cassette=cassette,
+            clock=clock,
+            job=known,
+            make_job=lambda: self._new_job(name, policy, clock, nodeid),
+            make_cassette=lambda path: self._cassette(path, mode, arguments, normalizer()),
+            find_path=path if callable(path) else lambda: path,
             allowed=self._together(allowed),
-            guarded=mode is Mode.REPLAY or (allowed is not None and mode is not Mode.OFF),
+            guarded=replays or (allowed is not None and mode is not Mode.OFF),
             nodeid=nodeid,
         )
         made.stale_before = age.cutoff(self.settings.max_age_for(arguments.max_age), self.run.clock.today)
         return made
 
-    def _job(self, job: Job | str, policy: Policy | None, *, replays: bool, group: bool) -> Job:
+    def _known_job(self, job: Job | str | None, policy: Policy | None, *, replays: bool, group: bool) -> Job | None:
+        """Return the job that there is for an owner, limited further by the policy; None where it gets its own."""
+        if job is None or (isinstance(job, str) and not group):
+            return None
         if not isinstance(job, str):
             if policy is not None:
                 job.tighten(policy)
             return job
-        limits = self.run.policy if policy is None else self.run.policy.tightened(policy)
-        return self.run.orchestrator.job(job, limits, replays=replays, group=group)
+        orchestrator = self.run.orchestrator
+        known = orchestrator.group(job)
+        if known is None:
+            clock = JobClock(self.run.clock, replays=replays)
+            return orchestrator.job(self.run.job_name(job), self._limits(policy), clock=clock, group=job)
+        known.tighten(self._limits(policy))
+        return known
+
+    def _new_job(self, name: str, policy: Policy | None, clock: JobClock, test: str) -> Job:
+        orchestrator = self.run.orchestrator
+        job = orchestrator.job(name, self._limits(policy), clock=clock)
+        orchestrator.begin(job, test)
+        return job
+
+    def _limits(self, policy: Policy | None) -> Policy:
+        return self.run.policy if policy is None else self.run.policy.tightened(policy)
+
+    def _cassette(self, path: Path, mode: Mode, arguments: CassetteArguments, normalize: Normalize | None) -> Cassette:
+        from tapemeter.cassette.cassette import Cassette  # noqa: PLC0415 - not before there is a call
+        from tapemeter.cassette.match import PARTS, Matcher  # noqa: PLC0415 - as above
+
+        matcher = Matcher(
+            parts=arguments.match_on or PARTS,
+            ignore=arguments.ignore or (),
+            secrets=self.redactor.query_parameters,
+            normalize=normalize,
+        )
+        return Cassette(path, matcher, mode=mode, repeat=bool(arguments.repeat))
 
     def commit(self, owner: Owner) -> bool:
         """Write what an owner recorded to its cassette; return whether the file changed."""
-        if not owner.mode.records:
+        if not owner.mode.records or (owner.mode.plays and not owner.has_cassette):
             return False
         changed = owner.cassette.commit(self._recorded)
         if changed:
@@ -225,16 +269,6 @@ class Session:
         if owner.stale:
             old = {"recordings": len(owner.stale), "oldest": min(owner.stale), "before": owner.stale_before}
             self.run.evidence.write("stale", {**who, **old})
-
-    def _matcher(self, arguments: CassetteArguments, normalize: Callable[[Request], Request] | None) -> Matcher:
-        from tapemeter.cassette.match import PARTS, Matcher  # noqa: PLC0415 - as above
-
-        return Matcher(
-            parts=arguments.match_on or PARTS,
-            ignore=arguments.ignore or (),
-            secrets=self.redactor.query_parameters,
-            normalize=normalize,
-        )
 
     def _together(self, marker: AllowList | None) -> AllowList:
         if marker is None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def seconds() -> float:
     """Return the time that circuits go by: while recordings are replayed, as much has passed as when they were made."""
     owner = owners.current()
-    return monotonic() + (owner.job.clock.run.replayed if owner is not None else 0.0)
+    return monotonic() + (owner.clock.run.replayed if owner is not None else 0.0)
 
 
 class Ways:

@@ -246,7 +246,9 @@ def pytest_report_header(config: pytest.Config) -> str | None:
 
 def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, str] | None:
     """Say, in verbose output, what a test recorded."""
-    recorded = dict(report.user_properties) if report.when == "teardown" and report.passed else {}
+    if not report.user_properties or report.when != "teardown" or not report.passed:
+        return None
+    recorded = dict(report.user_properties)
     if not str(recorded.get("llm_mode", "")).startswith("record"):
         return None
     from tapemeter.pytest_plugin import summary  # noqa: PLC0415 - only while recording
@@ -288,8 +290,14 @@ def _session(config: pytest.Config) -> Session:
             given = getattr(config, "workerinput", {}).get(_WORKER_KEY) or config.stash.get(SHARED, None)
             process = getattr(config, "workerinput", {}).get("workerid", "main")
             run = new_run(settings, shared=given, process=process, receivers=lambda: _hooks(config).receivers())
-            config.stash[SESSION] = Session(settings, run, lambda: _hooks(config).redaction_rules())
+            config.stash[SESSION] = Session(settings, run, lambda: _redaction_rules(config))
     return config.stash[SESSION]
+
+
+def _redaction_rules(config: pytest.Config) -> list[str]:
+    if not any(hasattr(plugin, "llm_redact") for plugin in config.pluginmanager.get_plugins()):
+        return []
+    return _hooks(config).redaction_rules()
 
 
 def _is_active(session: Session) -> bool:

@@ -24,7 +24,7 @@ class bound_function:  # noqa: N801 - used as a context manager function
 
     def __enter__(self) -> None:
         function = getattr(self._item, "obj", None)
-        if inspect.iscoroutinefunction(function):
+        if not _is_plain(function) and inspect.iscoroutinefunction(function):
             self._original = function
             self._item.obj = _bind_inside(function, self._owner)  # type: ignore[attr-defined]
 
@@ -42,6 +42,8 @@ class bound_fixture:  # noqa: N801 - used as a context manager function
 
     def __enter__(self) -> None:
         function = self._fixturedef.func
+        if _is_plain(function):
+            return
         if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
             self._original = function
             self._fixturedef.func = _bind_inside(function, self._owner)  # type: ignore[misc]
@@ -49,6 +51,15 @@ class bound_fixture:  # noqa: N801 - used as a context manager function
     def __exit__(self, *_: object) -> None:
         if self._original is not None:
             self._fixturedef.func = self._original  # type: ignore[misc]
+
+
+_ASYNC = inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
+
+
+def _is_plain(function: Any) -> bool:
+    """Whether a function is surely not async; what is not plain has to be looked at closely, which takes longer."""
+    code = getattr(function, "__code__", None)
+    return code is not None and not code.co_flags & _ASYNC and not hasattr(function, "_is_coroutine_mark")
 
 
 def _bind_inside(function: Any, owner: Owner) -> Any:

@@ -1,4 +1,8 @@
-"""Gives each test, and each fixture of wider scope, its owner, and decides at the end what becomes of it."""
+"""Gives each test, and each fixture of wider scope, its owner, and decides at the end what becomes of it.
+
+Most tests call no model. For these an owner is a name and little else; nothing here asks for its job or its cassette
+unless a marker or an option speaks of them.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,7 @@ from tapemeter import owner as owners
 from tapemeter.errors import BudgetStopped
 from tapemeter.outcome import Turn
 from tapemeter.owner import State
-from tapemeter.pytest_plugin import budgets, markers, names, orphans, strictness
+from tapemeter.pytest_plugin import markers, names, orphans, strictness
 from tapemeter.pytest_plugin.binding import bound_fixture, bound_function
 from tapemeter.pytest_plugin.refusals import Refusals, is_stop, shorten
 from tapemeter.pytest_plugin.vcr_suites import joining
@@ -21,9 +25,14 @@ if TYPE_CHECKING:
 
     from tapemeter.budget.policy import Policy
     from tapemeter.job import Job
+    from tapemeter.network import AllowList
     from tapemeter.owner import Owner
     from tapemeter.pytest_plugin.hooks import Hooks
     from tapemeter.session import Session
+
+_NOTHING_SAID = CassetteArguments()
+_JUDGED = frozenset({markers.BUDGET, markers.EXPECT_STOPPED})
+"""Markers of which something is to be checked at a test's end though it has called nothing."""
 
 
 class Lifecycle:
@@ -54,7 +63,7 @@ class Lifecycle:
         self._skipped.discard(item)
         if not markers.concerns(item, self.session.mode) or self.session.run.stopped is not None:
             return (yield)
-        self._owners[item] = owner = self._open(item, CassetteArguments())
+        self._owners[item] = owner = self._open(item)
         self._enter(owner)
         try:
             return (yield)
@@ -102,13 +111,16 @@ class Lifecycle:
             self._leave_out(item, owner, passed=passed)
             self._refusals.forget()
             self.session.close(owner, keep=passed or self.session.settings.record_failed)
-            item.user_properties += budgets.properties(owner, self.session.settings.guard)
-            skipped = item in self._skipped
-            self._end(owner.job, Turn.PASSED if passed else Turn.CANCELLED if skipped else Turn.FAILED)
-        orphans.note(self.session, owner, passed=passed and owner.job.stop is None)
+            if owner.has_job:
+                from tapemeter.pytest_plugin import budgets  # noqa: PLC0415 - only tests that have made a call
+
+                item.user_properties += budgets.properties(owner, self.session.settings.guard)
+                skipped = item in self._skipped
+                self._end(owner, Turn.PASSED if passed else Turn.CANCELLED if skipped else Turn.FAILED)
+        orphans.note(self.session, owner, passed=passed and owner.stop is None)
         if passed:
             strictness.judge(owner)
-        if passed and owner.job.stop is None:
+        if passed and owner.stop is None:
             self._judge_unplayed(owner, shared=owner.shared)
         return result
 
@@ -130,7 +142,7 @@ class Lifecycle:
         if passed and owner.mode.reads:
             return
         findings = self.session.findings
-        if owner.cassette.path.exists():
+        if owner.path.exists():
             findings.left_out.append(owner.cassette_name)
         if item in self._skipped:
             findings.skipped += 1
@@ -140,7 +152,7 @@ class Lifecycle:
         """End what is still under way, as after an interruption, and the jobs of several tests."""
         for owner in self._owners.values():
             self.session.close(owner, keep=False)
-            self._end(owner.job, Turn.CANCELLED)
+            self._end(owner, Turn.CANCELLED)
         self._owners.clear()
         failed = frozenset(item.nodeid for item in self._failed - self._skipped)
         self.session.run.close_groups(failed)
@@ -152,6 +164,10 @@ class Lifecycle:
 
         A test that did not end within its time is stopped here.
         """
+        if not owner.has_job and not self._is_held_to_limits(item, owner):
+            return False
+        from tapemeter.pytest_plugin import budgets  # noqa: PLC0415 - as in pytest_runtest_teardown
+
         job = owner.job
         before = job.stop
         stop = self.session.run.orchestrator.check_time(job)
@@ -170,15 +186,25 @@ class Lifecycle:
         self._refusals.accept_stops(owner)
         return True
 
-    def _end(self, job: Job, turn: Turn) -> None:
-        if self.session.run.orchestrator.is_group(job):
-            job.clock.pause()  # until its next test
+    def _is_held_to_limits(self, item: pytest.Item, owner: Owner) -> bool:
+        """Whether a test that has called nothing may be stopped all the same, by time that passed, or should be."""
+        if self.session.run.has_limits and not owner.clock.replays:
+            return True
+        return any(marker.name in _JUDGED for marker in item.iter_markers())
+
+    def _end(self, owner: Owner, turn: Turn) -> None:
+        if not owner.has_job:
+            return
+        if self.session.run.orchestrator.is_group(owner.job):
+            owner.clock.pause()  # until its next test
         else:
-            self.session.run.orchestrator.close(job, turn)
+            self.session.run.orchestrator.close(owner.job, turn)
 
     def _enter(self, owner: Owner) -> None:
         owners.enter(owner)
-        self.session.run.orchestrator.enter(owner.job, owner.nodeid)
+        owner.clock.enter()
+        if owner.has_job:
+            self.session.run.orchestrator.begin(owner.job, owner.nodeid)
 
     # One fixture
 
@@ -199,7 +225,7 @@ class Lifecycle:
         owner = self._open_fixture(fixturedef, request, trigger)
         # Finalizers run last in, first out: these two embrace the fixture's own.
         fixturedef.addfinalizer(lambda: self._close_fixture(owner))
-        trigger.job.clock.pause()
+        trigger.clock.pause()
         self._enter(owner)
         try:
             with bound_fixture(fixturedef, owner):
@@ -207,23 +233,24 @@ class Lifecycle:
         except BaseException as error:
             self._refusals.note(owner, error)
             owner.mode = owner.mode if self.session.settings.record_failed else _not_recording(owner)
-            owner.job.outcome.take(Turn.FAILED)
+            if owner.has_job:
+                owner.job.outcome.take(Turn.FAILED)
             raise
         finally:
-            owner.job.clock.pause()
+            owner.clock.pause()
             owners.leave(owner, State.IN_USE)
-            trigger.job.clock.resume()
+            trigger.clock.resume()
         fixturedef.addfinalizer(lambda: self._resume(owner))
         self._refusals.raise_swallowed(owner)
         return result
 
     def _resume(self, owner: Owner) -> None:
         owners.enter(owner)
-        owner.job.clock.resume()
+        owner.clock.resume()
 
     def _close_fixture(self, owner: Owner) -> None:
         self.session.close(owner, keep=True)
-        self._end(owner.job, Turn.PASSED)
+        self._end(owner, Turn.PASSED)
         orphans.note(self.session, owner)
         self._judge_unplayed(owner, shared=True)
         self._refusals.raise_swallowed(owner)
@@ -233,15 +260,22 @@ class Lifecycle:
 
     def configure(self, item: pytest.Item, values: Mapping[str, Any]) -> None:
         """Replace the owner of a test by one that heeds the fixtures overridden for it; before any call was made."""
+        from tapemeter.pytest_plugin import budgets  # noqa: PLC0415 - only tests with such fixtures
+
         before = self._owners[item]
         arguments = markers.config_arguments(values.get(markers.CONFIG_FIXTURE, {}), item.nodeid)
         where = f"{markers.POLICY_FIXTURE} of {item.nodeid}"
         policy = budgets.policy_given(values.get(markers.POLICY_FIXTURE), self.session.root, where)
-        self._owners[item] = owner = self._open(item, arguments, policy, job=before.job)
+        self._owners[item] = owner = self._open_marked(item, arguments, policy, job=before.job)
         owners.leave(before, State.CLOSED)
         self._enter(owner)
 
-    def _open(
+    def _open(self, item: pytest.Item) -> Owner:
+        if not markers.has_say(item):
+            return self._of_test(item, _NOTHING_SAID)
+        return self._open_marked(item, _NOTHING_SAID)
+
+    def _open_marked(
         self,
         item: pytest.Item,
         config: CassetteArguments,
@@ -249,43 +283,61 @@ class Lifecycle:
         *,
         job: Job | None = None,
     ) -> Owner:
+        from tapemeter.pytest_plugin import budgets  # noqa: PLC0415 - only tests whose markers might speak of them
+
         arguments = markers.cassette_arguments(item).over(config)
         theirs = joining.first_mode(item, self.session.mode)
         if theirs is not None:
             arguments = arguments._replace(mode=theirs)
         group = budgets.job_of(item)
-        folder = self.session.settings.cassette_dir
-        path = (
-            names.of_name(folder, arguments.name) if arguments.name is not None else names.of_test(folder, item.nodeid)
-        )
-        owner = self.session.owner(
-            item.nodeid,
-            nodeid=item.nodeid,
-            path=path,
-            arguments=arguments,
+        owner = self._of_test(
+            item,
+            arguments,
             job=job or group,
             group=group is not None,
             policy=policy if job is not None else budgets.policy_of(item),
             allowed=markers.allowed_hosts(item),
-            normalize=self.hooks().normalizer(item.path),
         )
         owner.shared = arguments.name is not None
         joining.begin(item, owner, self.session.mode)
         return owner
 
+    def _of_test(
+        self,
+        item: pytest.Item,
+        arguments: CassetteArguments,
+        *,
+        job: Job | str | None = None,
+        group: bool = False,
+        policy: Policy | None = None,
+        allowed: AllowList | None = None,
+    ) -> Owner:
+        folder, name = self.session.settings.cassette_dir, arguments.name
+        return self.session.owner(
+            item.nodeid,
+            nodeid=item.nodeid,
+            path=lambda: names.of_test(folder, item.nodeid) if name is None else names.of_name(folder, name),
+            arguments=arguments,
+            job=job,
+            group=group,
+            policy=policy,
+            allowed=allowed,
+            normalizer=lambda: self.hooks().normalizer(item.path),
+        )
+
     def _open_fixture(
         self, fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest, trigger: Owner
     ) -> Owner:
-        path = names.of_fixture(self.session.settings.cassette_dir, fixturedef, request)
+        folder = self.session.settings.cassette_dir
         where = fixturedef.baseid or "a plugin"
         owner = self.session.owner(
             f"{fixturedef.scope} fixture {fixturedef.argname!r} of {where}",
             nodeid=trigger.nodeid,
-            path=path,
-            arguments=CassetteArguments(),
+            path=lambda: names.of_fixture(folder, fixturedef, request),
+            arguments=_NOTHING_SAID,
             job=f"fixture:{fixturedef.scope}.{fixturedef.argname}",
             default_mode=trigger.mode,
-            normalize=self.hooks().normalizer(self.session.root / fixturedef.baseid.partition("::")[0]),
+            normalizer=lambda: self.hooks().normalizer(self.session.root / fixturedef.baseid.partition("::")[0]),
         )
         owner.markable = False
         return owner

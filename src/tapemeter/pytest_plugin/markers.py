@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from tapemeter.pytest_plugin.vcr_suites import marks
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    import pytest
 
     from tapemeter.cassette.mode import Mode
     from tapemeter.network import AllowList
@@ -62,6 +62,11 @@ def is_ours(item: pytest.Item) -> bool:
     return any(_is_own_fixture(item, name) for name in getattr(item, "fixturenames", ()) if name in FIXTURES)
 
 
+def has_say(item: pytest.Item) -> bool:
+    """Whether a marker of ours, or of such a suite, may say how a test's calls are answered."""
+    return marks.served(item) is not None or any(marker.name in OURS for marker in item.iter_markers())
+
+
 def concerns(item: pytest.Item, mode: Mode | None) -> bool:
     """Whether a session that is in a mode, or in none, concerns itself with a test."""
     return mode is not None or is_ours(item)
@@ -75,9 +80,16 @@ def _is_own_fixture(item: pytest.Item, name: str) -> bool:
 
 def overrides(item: pytest.Item) -> tuple[str, ...]:
     """Return which of the OVERRIDABLE fixtures a module or conftest overrides for a test."""
-    manager = item.session._fixturemanager  # noqa: SLF001 - no public way to see an override
-    found = ((name, manager.getfixturedefs(name, item)) for name in OVERRIDABLE)
-    return tuple(name for name, definitions in found if definitions is not None and len(definitions) > 1)
+    place = item.parent or item  # a class or a module, for whose tests it is the same
+    found = place.stash.get(_OVERRIDDEN, None)
+    if found is None:
+        manager = item.session._fixturemanager  # noqa: SLF001 - no public way to see an override
+        given = {name: manager.getfixturedefs(name, item) or () for name in OVERRIDABLE}
+        place.stash[_OVERRIDDEN] = found = tuple(name for name, definitions in given.items() if len(definitions) > 1)
+    return found
+
+
+_OVERRIDDEN: pytest.StashKey[tuple[str, ...]] = pytest.StashKey()
 
 
 def cassette_arguments(item: pytest.Item) -> CassetteArguments:

@@ -60,6 +60,8 @@ class Refusals:
         raise first
 
     def _untold(self, owner: Owner, surfaced: BaseException | None = None) -> list[Refusal]:
+        if not owner.refusals:
+            return []
         surfacing = all_within(surfaced)
         found = [
             refusal
