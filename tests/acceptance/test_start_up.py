@@ -37,9 +37,6 @@ PLUGIN = {
     "tapemeter.pytest_plugin.vcr_suites.style",
 }
 SESSION = PLUGIN | {
-    "tapemeter.budget",
-    "tapemeter.budget.dimensions",
-    "tapemeter.budget.tally",
     "tapemeter.cassette",
     "tapemeter.cassette.age",
     "tapemeter.cassette.mode",
@@ -56,6 +53,17 @@ SESSION = PLUGIN | {
     "tapemeter.run",
     "tapemeter.session",
     "tapemeter.settings",
+}
+TESTS = SESSION | {
+    "tapemeter.outcome",
+    "tapemeter.pytest_plugin.binding",
+    "tapemeter.pytest_plugin.lifecycle",
+    "tapemeter.pytest_plugin.names",
+    "tapemeter.pytest_plugin.not_run",
+    "tapemeter.pytest_plugin.orphans",
+    "tapemeter.pytest_plugin.refusals",
+    "tapemeter.pytest_plugin.strictness",
+    "tapemeter.pytest_plugin.vcr_suites.joining",
 }
 
 
@@ -80,6 +88,10 @@ def test_a_session_that_uses_nothing_imports_the_plugin_alone(project: Project, 
 
 def test_a_session_in_replay_that_only_collects_imports_what_guards_it(project: Project) -> None:
     assert imported(project, "--llm-mode=replay", "--collect-only") == SESSION
+
+
+def test_a_session_in_replay_in_which_nothing_is_called_imports_what_tests_need(project: Project) -> None:
+    assert imported(project, "--llm-mode=replay") == TESTS
 
 
 def test_modules_of_ours_are_not_loaded_by_the_rewriting_of_assertions(project: Project) -> None:
