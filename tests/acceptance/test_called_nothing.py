@@ -12,9 +12,12 @@ if TYPE_CHECKING:
     from loopback import Loopback
 
 NEEDED_BY_CALLS = (
+    "tapemeter.alarms",
+    "tapemeter.budget.policy",
     "tapemeter.cassette.cassette",
     "tapemeter.cassette.format",
     "tapemeter.cassette.match",
+    "tapemeter.events",
     "tapemeter.exchange",
     "tapemeter.metering",
     "tapemeter.orchestrator",
