@@ -63,7 +63,6 @@ TESTS = SESSION | {
     "tapemeter.pytest_plugin.orphans",
     "tapemeter.pytest_plugin.refusals",
     "tapemeter.pytest_plugin.strictness",
-    "tapemeter.pytest_plugin.vcr_suites.joining",
 }
 
 

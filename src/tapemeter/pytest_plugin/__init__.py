@@ -295,9 +295,7 @@ def _session(config: pytest.Config) -> Session:
 
 
 def _redaction_rules(config: pytest.Config) -> list[str]:
-    if not any(hasattr(plugin, "llm_redact") for plugin in config.pluginmanager.get_plugins()):
-        return []
-    return _hooks(config).redaction_rules()
+    return _hooks(config).redaction_rules() if _has_hook(config, "llm_redact") else []
 
 
 def _is_active(session: Session) -> bool:
@@ -323,14 +321,17 @@ def _start(config: pytest.Config, session: Session) -> None:
 
 def _register_providers(config: pytest.Config) -> None:
     """Have the wire protocols of conftests and plugins read, until the session ends."""
-    if not any(hasattr(plugin, "llm_providers") for plugin in config.pluginmanager.get_plugins()):
-        return
-    wires = _hooks(config).wires()
+    wires = _hooks(config).wires() if _has_hook(config, "llm_providers") else ()
     if wires:
         from tapemeter import providers  # noqa: PLC0415 - only a project with protocols of its own
 
         with _usage_errors():
             config.add_cleanup(providers.register(wires).undo)
+
+
+def _has_hook(config: pytest.Config, name: str) -> bool:
+    """Whether any plugin or conftest might implement a hook of ours."""
+    return any(hasattr(plugin, name) for plugin in config.pluginmanager.get_plugins())
 
 
 def _hooks(config: pytest.Config) -> Hooks:

@@ -17,7 +17,6 @@ from tapemeter.owner import State
 from tapemeter.pytest_plugin import markers, names, orphans, strictness
 from tapemeter.pytest_plugin.binding import bound_fixture, bound_function
 from tapemeter.pytest_plugin.refusals import Refusals, is_stop, shorten
-from tapemeter.pytest_plugin.vcr_suites import joining
 from tapemeter.settings import CassetteArguments
 
 if TYPE_CHECKING:
@@ -284,6 +283,7 @@ class Lifecycle:
         job: Job | None = None,
     ) -> Owner:
         from tapemeter.pytest_plugin import budgets  # noqa: PLC0415 - only tests whose markers might speak of them
+        from tapemeter.pytest_plugin.vcr_suites import joining  # noqa: PLC0415 - as above
 
         arguments = markers.cassette_arguments(item).over(config)
         theirs = joining.first_mode(item, self.session.mode)

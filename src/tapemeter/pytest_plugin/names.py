@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import pytest
 
 SUFFIX = ".yaml"
-_UNSAFE = re.compile(r"[^\w.\-\[\]]+")
+_UNSAFE = r"[^\w.\-\[\]]+"
 _LONGEST = 100
 """Bytes of a name; file systems allow 255, some fewer."""
 
@@ -63,7 +63,7 @@ def _module(path: str) -> Path:
 
 
 def _safe(name: str, full: str) -> str:
-    safe = _UNSAFE.sub("-", name)
+    safe = re.sub(_UNSAFE, "-", name)
     short = safe.encode()[:_LONGEST].decode(errors="ignore")
     return name if short == name else f"{short.rstrip('.-')}-{_hash(full)}"
 
