@@ -9,7 +9,7 @@ import time
 from typing import TYPE_CHECKING
 
 from bench import samples
-from bench.timing import row
+from bench.timing import in_turns, row
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -42,16 +42,25 @@ _MOCK_CLIENT = (
 
 
 def start_up(folder: Path, *, quick: bool) -> Iterator[Row]:
-    """Measure `pytest --collect-only` of one empty test, whole process."""
+    """Measure `pytest --collect-only` of one empty test, and its run, whole processes.
+
+    An empty plugin shows what pytest itself takes to load one by its name.
+    """
     (folder / "test_empty.py").write_text("def test_nothing():\n    pass\n")
-    group, count = "pytest --collect-only, one empty test", 3 if quick else 9
-    for who, options in (
-        ("floor: no plugin", ()),
-        ("tapemeter, nothing used", OURS),
-        ("tapemeter, --llm-mode=replay", REPLAY),
-        ("pytest-recording", RECORDING),
+    (folder / "empty_plugin.py").write_text("")
+    plugins = {
+        "floor: no plugin": (),
+        "an empty plugin": ("-p", "empty_plugin"),
+        "tapemeter, nothing used": OURS,
+        "tapemeter, --llm-mode=replay": REPLAY,
+        "pytest-recording": RECORDING,
+    }
+    for group, more in (
+        ("pytest --collect-only, one empty test", ("--collect-only",)),
+        ("pytest, one empty test", ()),
     ):
-        yield row(group, who, _run(folder, ("test_empty.py", "--collect-only", *options)), count, "ms")
+        works = {who: _run(folder, ("test_empty.py", *more, *options)) for who, options in plugins.items()}
+        yield from in_turns(group, works, 3 if quick else 15, "ms")
 
 
 def empty_tests(folder: Path, *, quick: bool) -> Iterator[Row]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 SCALES = {"s": 1.0, "ms": 1e3, "µs": 1e6, "MB": 1e-6}
 
@@ -27,9 +27,21 @@ class Row:
 
 def row(group: str, who: str, work: Callable[[], float], count: int, unit: str) -> Row:
     """Return a row of `count` rounds of `work`, which measures in seconds or bytes."""
-    median, low, high = rounds(work, count)
-    scale = SCALES[unit]
-    return Row(group, who, median * scale, low * scale, high * scale, unit)
+    return _row(group, who, rounds(work, count), unit)
+
+
+def in_turns(group: str, works: Mapping[str, Callable[[], float]], count: int, unit: str) -> list[Row]:
+    """Return a row for each of the works, measured in turns: what else the machine does falls on all of them alike."""
+    found: dict[str, list[float]] = {who: [] for who in works}
+    for _ in range(count):
+        for who, work in works.items():
+            found[who].append(work())
+    return [_row(group, who, (statistics.median(each), min(each), max(each)), unit) for who, each in found.items()]
+
+
+def _row(group: str, who: str, measured: tuple[float, float, float], unit: str) -> Row:
+    median, low, high = (value * SCALES[unit] for value in measured)
+    return Row(group, who, median, low, high, unit)
 
 
 def rounds(work: Callable[[], float], count: int) -> tuple[float, float, float]:
