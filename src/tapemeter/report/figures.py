@@ -61,9 +61,10 @@ _PLACES = {name: place for place, name in enumerate(_COUNTS)}
 _CALLS, _ATTEMPTS, _INPUT, _UNPRICED, _UNSURE = map(
     _PLACES.__getitem__, ("calls", "attempts", "input_tokens", "unpriced", "unsure")
 )
+NOT_SENT = {name: _PLACES[name] for name in ("refused", "missed")}
+"""The outcomes of attempts that were not sent, and the places of their counts."""
 _OF_SOURCE = {name: _PLACES[name] for name in SOURCES}
 _OF_QUALITY = {name: _PLACES[name] for name in QUALITIES}
-_NOT_SENT = {name: _PLACES[name] for name in ("refused", "missed")}
 _WENT_WRONG = {
     "failed": _PLACES["failed"],
     "error": _PLACES["errors"],
@@ -152,11 +153,11 @@ class Figures:
         """Take in the fields of a `call` event; LookupError, TypeError, ValueError or ArithmeticError if it is none."""
         outcome, source, attempt, quality, cost, today, cost_quality, duration, first_chunk, *used = values
         counts = self._counts
-        if outcome in _NOT_SENT:
-            counts[_NOT_SENT[outcome]] += 1
+        if outcome in NOT_SENT:
+            counts[NOT_SENT[outcome]] += 1
             return
         counts[_ATTEMPTS] += 1
-        if not attempt:
+        if attempt == 0:
             counts[_CALLS] += 1
             counts[_OF_SOURCE[source]] += 1
         if outcome != "ok" and outcome in _WENT_WRONG:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from tapemeter.errors import EvidenceError
 from tapemeter.events.line import GENESIS, LINKS
-from tapemeter.report.figures import FIELDS, Figures, money, text
+from tapemeter.report.figures import FIELDS, NOT_SENT, Figures, money, text
 from tapemeter.report.rows import Rows, plain
 from tapemeter.schemas import attribute
 
@@ -77,11 +77,15 @@ def summed(events: Iterable[Any]) -> dict[str, Any]:
     try:
         return state.report()
     except _MISFITS as error:
-        raise EvidenceError(f"the events cannot be added up: {_told(error)}") from None
+        raise _not_added(error) from None
 
 
 _MISFITS = (LookupError, TypeError, ValueError, ArithmeticError, AttributeError, RecursionError)
 """What comes of values that are not of the kind that the schema says."""
+
+
+def _not_added(error: Exception) -> EvidenceError:
+    return EvidenceError(f"the events cannot be added up: {_told(error)}")
 
 
 def _told(error: Exception) -> str:
@@ -120,8 +124,9 @@ class _Fold:
             return
         kind = event["event"]
         if kind == "call":
-            event["job"], event["outcome"], event["source"]  # what it has to have
-            self._take_call(tuple(map(event.get, _KEY)), tuple(map(event.get, FIELDS)))
+            _needs(event, "job", "outcome", *(() if event.get("outcome") in NOT_SENT else ("source",)))
+            told = {"attempt": 0, **event}
+            self._take_call(tuple(map(told.get, _KEY)), tuple(map(told.get, FIELDS)))
         elif kind in _LISTED:
             self._lists[_LISTED[kind]].append(_plain(event))
             self._note_job(event)
@@ -256,7 +261,11 @@ class _Fold:
                 groups[tuple(key[place] for place in places)].append(key)
 
         def row(key: _Key) -> dict[str, Any]:
-            return {**dict(zip(parts, key, strict=True)), **_sum(self._figures[each] for each in groups[key]).as_json()}
+            try:
+                figures = _sum(self._figures[each] for each in groups[key])
+            except ArithmeticError as error:
+                raise _not_added(error) from None
+            return {**dict(zip(parts, key, strict=True)), **figures.as_json()}
 
         return Rows(row, _in_order(groups))
 
@@ -283,6 +292,12 @@ _TAKERS: Mapping[str, Callable[[_Fold, Mapping[str, Any]], None]] = {
     "torn": _Fold._take_torn,  # noqa: SLF001
     "merged": _Fold._take_merged,  # noqa: SLF001
 }
+
+
+def _needs(event: Mapping[str, Any], *names: str) -> None:
+    for name in names:
+        if name not in event:
+            raise KeyError(name)
 
 
 def _sum(figures: Iterable[Figures]) -> Figures:

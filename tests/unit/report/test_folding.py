@@ -210,6 +210,12 @@ def test_what_is_no_money_is_refused(money: Any) -> None:
         report.fold([call(cost_usd=money)])
 
 
+def test_sums_of_a_few_calls_that_have_too_many_digits_are_an_evidence_error() -> None:
+    made = [("a", "m", "1e60"), ("b", "n", "-1e60"), ("c", "m", "1e-60")]
+    with pytest.raises(EvidenceError, match="the events cannot be added up: Inexact"):
+        report.fold([call(job=name, cost_usd=cost, **{"gen_ai.request.model": model}) for name, model, cost in made])
+
+
 @given(st.lists(st.floats(0, 10**6), min_size=1), st.sampled_from([50, 95]))
 def test_a_percentile_is_of_nearest_rank_to_three_digits(seconds: list[float], percent: int) -> None:
     durations = Durations()
