@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections import Counter, defaultdict
+from collections import Counter
 from decimal import Decimal
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
@@ -255,19 +255,24 @@ class _Fold:
     def _grouped(self, parts: Sequence[str]) -> Rows:
         """Return the figures for each value of some parts of the key; calls outside of steps are in no step."""
         places = [_PARTS.index(part) for part in parts]
-        groups: defaultdict[_Key, list[_Key]] = defaultdict(list)
-        for key in self._figures:
-            if "step" not in parts or key[_PARTS.index("step")] is not None:
-                groups[tuple(key[place] for place in places)].append(key)
 
-        def row(key: _Key) -> dict[str, Any]:
+        def group(key: _Key) -> _Key:
+            return tuple(key[place] for place in places)
+
+        inside = [key for key in self._figures if "step" not in parts or key[_PARTS.index("step")] is not None]
+        keys = _in_order(inside, group)
+        starts = [place for place, key in enumerate(keys) if not place or group(key) != group(keys[place - 1])]
+        ends = [*starts[1:], len(keys)]
+
+        def row(number: int) -> dict[str, Any]:
+            of_group = keys[starts[number] : ends[number]]
             try:
-                figures = _sum(self._figures[each] for each in groups[key])
+                figures = _sum(self._figures[key] for key in of_group)
             except ArithmeticError as error:
                 raise _not_added(error) from None
-            return {**dict(zip(parts, key, strict=True)), **figures.as_json()}
+            return {**dict(zip(parts, group(of_group[0]), strict=True)), **figures.as_json()}
 
-        return Rows(row, _in_order(groups))
+        return Rows(row, range(len(starts)))
 
     def _run_limits(self) -> list[dict[str, Any]]:
         """Return the limits of each run with what was used; of one that did not finish, that is not known."""
@@ -307,8 +312,8 @@ def _sum(figures: Iterable[Figures]) -> Figures:
     return total
 
 
-def _in_order(keys: Iterable[_Key]) -> list[_Key]:
-    return sorted(keys, key=lambda key: [(part is not None, part or "") for part in key])
+def _in_order(keys: Iterable[_Key], by: Callable[[_Key], _Key] = tuple) -> list[_Key]:
+    return sorted(keys, key=lambda key: [(part is not None, part or "") for part in by(key)])
 
 
 def _plain(event: Mapping[str, Any], without: Sequence[str] = ("process",)) -> str:

@@ -210,6 +210,19 @@ def test_what_is_no_money_is_refused(money: Any) -> None:
         report.fold([call(cost_usd=money)])
 
 
+def test_what_was_refused_needs_no_source() -> None:
+    refused, sent = call(outcome="refused"), call()
+    del refused["source"], sent["source"]
+    assert report.fold([refused])["totals"]["refused"] == 1
+    with pytest.raises(EvidenceError, match=r"\(call\) cannot be added up: KeyError: 'source'"):
+        report.fold([sent])
+
+
+def test_an_attempt_of_which_no_number_tells_is_no_call() -> None:
+    totals = report.fold([call(attempt=None), call(attempt=1), call()])["totals"]
+    assert (totals["attempts"], totals["calls"]) == (3, 1)
+
+
 def test_sums_of_a_few_calls_that_have_too_many_digits_are_an_evidence_error() -> None:
     made = [("a", "m", "1e60"), ("b", "n", "-1e60"), ("c", "m", "1e-60")]
     with pytest.raises(EvidenceError, match="the events cannot be added up: Inexact"):
