@@ -6,7 +6,7 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
-from bench.timing import row
+from bench.timing import in_turns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -34,12 +34,12 @@ def opening_files(folder: Path) -> Iterator[Row]:
     """Measure a test that opens a file 10,000 times, by guard; what the test itself saw."""
     (folder / "test_files.py").write_text(_SUITE.format(files=_FILES), encoding="utf-8")
     group = f"a test that opens {_FILES:,} files"
-    for who, options in (
-        ("floor: no guard", ()),
-        ("tapemeter's guard", ("-p", "tapemeter.pytest_plugin", "--llm-mode=replay")),
-        ("pytest-socket", ("-p", "pytest_socket", "--disable-socket")),
-    ):
-        yield row(group, who, _run(folder, options), 7, "ms")
+    works = {
+        "floor: no guard": _run(folder, ()),
+        "tapemeter's guard": _run(folder, ("-p", "tapemeter.pytest_plugin", "--llm-mode=replay")),
+        "pytest-socket": _run(folder, ("-p", "pytest_socket", "--disable-socket")),
+    }
+    yield from in_turns(group, works, 15, "ms")
 
 
 def _run(folder: Path, options: tuple[str, ...]) -> Callable[[], float]:
