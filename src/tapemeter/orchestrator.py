@@ -38,10 +38,14 @@ class Orchestrator:
         self._sink = sink
         self._shared = shared
         self._groups: dict[str, Job] = {}
+        self._plan: Plan | None = None
 
     def job(self, name: str, policy: Policy, *, clock: JobClock, group: str | None = None) -> Job:
         """Return a new job, which is that of a group of tests if it names one."""
-        job = Job(name, plan=Plan(policy), clock=clock)
+        plan = self._plan
+        if plan is None or plan.policy is not policy:  # most jobs have the run's limits, and a plan remembers its slots
+            plan = self._plan = Plan(policy)
+        job = Job(name, plan=plan, clock=clock)
         if group is not None:
             self._groups[group] = job
         return job

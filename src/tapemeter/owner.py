@@ -17,11 +17,12 @@ cassette are made when somebody first asks for them.
 
 from __future__ import annotations
 
+import os
 import shlex
 import threading
 from contextvars import ContextVar
 from enum import Enum, auto
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -219,15 +220,14 @@ class Owner:
         """Whether there is anything of that."""
         return "drift" in vars(self) and bool(self.drift)
 
-    @property
+    @cached_property
     def cassette_name(self) -> str:
         """The cassette's path as messages show it, relative to the root where it lies below it."""
-        return _below(self.path, self.house.root)
-
-
-@lru_cache(maxsize=256)  # each call's evidence names its cassette
-def _below(path: Path, root: Path) -> str:
-    return str(path.relative_to(root)) if path.is_relative_to(root) else str(path)
+        path, root = self.path, self.house.root
+        text, above = str(path), f"{root}{os.sep}"
+        if text.startswith(above):  # which is told in a tenth of the time
+            return text[len(above) :]
+        return str(path.relative_to(root)) if path.is_relative_to(root) else text
 
 
 _bound: ContextVar[Owner | None] = ContextVar("tapemeter_owner", default=None)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from tapemeter.alarms import Alarms, Receiver
     from tapemeter.budget.policy import Policy
     from tapemeter.cassette.cassette import Cassette
+    from tapemeter.cassette.match import Matcher
     from tapemeter.cassette.mode import OnStale, Strict
     from tapemeter.cassette.recorded import Recorded
     from tapemeter.errors import NetworkBlockedError
@@ -222,15 +223,19 @@ class Session:
 
     def _cassette(self, path: Path, mode: Mode, arguments: CassetteArguments, normalize: Normalize | None) -> Cassette:
         from tapemeter.cassette.cassette import Cassette  # noqa: PLC0415 - not before there is a call
-        from tapemeter.cassette.match import PARTS, Matcher  # noqa: PLC0415 - as above
 
-        matcher = Matcher(
-            parts=arguments.match_on or PARTS,
-            ignore=arguments.ignore or (),
-            secrets=self.redactor.query_parameters,
-            normalize=normalize,
-        )
+        matcher = self._matcher
+        if arguments.match_on or arguments.ignore or normalize is not None:
+            parts, ignore, secrets = arguments.match_on or matcher.parts, arguments.ignore or (), matcher.secrets
+            matcher = type(matcher)(parts=parts, ignore=ignore, secrets=secrets, normalize=normalize)
         return Cassette(path, matcher, mode=mode, repeat=bool(arguments.repeat))
+
+    @cached_property
+    def _matcher(self) -> Matcher:
+        """What compares the requests of a test that says nothing of it."""
+        from tapemeter.cassette.match import Matcher  # noqa: PLC0415 - as above
+
+        return Matcher(secrets=self.redactor.query_parameters)
 
     def commit(self, owner: Owner) -> bool:
         """Write what an owner recorded to its cassette; return whether the file changed."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +27,7 @@ _LONGEST = 100
 def of_test(folder: Path, nodeid: str) -> Path:
     """Return the path of a test's cassette below the cassette folder."""
     module, _, name = nodeid.partition("::")
-    return folder / _module(module) / (_safe(_dotted(name) or "module", nodeid) + SUFFIX)
+    return _below(folder, module) / (_safe(_dotted(name) or "module", nodeid) + SUFFIX)
 
 
 def of_name(folder: Path, name: str) -> Path:
@@ -45,13 +46,18 @@ def of_fixture(folder: Path, fixturedef: pytest.FixtureDef[Any], request: pytest
         simple = isinstance(request.param, str | int | float | bool)
         shown = request.param if simple else getattr(request, "param_index", 0)
         name, full = f"{name}[{shown}]", f"{full}[{shown!r}]"
-    return folder / _module(module) / f"@{_safe(name, full)}{SUFFIX}"
+    return _below(folder, module) / f"@{_safe(name, full)}{SUFFIX}"
 
 
 def _dotted(name: str) -> str:
     """Join classes and test with dots, leaving the parameters as they are."""
     path, bracket, parameters = name.partition("[")
     return path.replace("::", ".") + bracket + parameters
+
+
+@lru_cache(maxsize=64)  # the tests of a module follow on one another
+def _below(folder: Path, module: str) -> Path:
+    return folder / _module(module)
 
 
 def _module(path: str) -> Path:
