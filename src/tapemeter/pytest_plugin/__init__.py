@@ -246,7 +246,7 @@ def pytest_report_header(config: pytest.Config) -> str | None:
 
 def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, str] | None:
     """Say, in verbose output, what a test recorded."""
-    if not report.user_properties or report.when != "teardown" or not report.passed:
+    if report.when != "teardown" or not report.passed or not report.user_properties:  # modules' reports have none
         return None
     recorded = dict(report.user_properties)
     if not str(recorded.get("llm_mode", "")).startswith("record"):
