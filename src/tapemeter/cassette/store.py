@@ -25,7 +25,10 @@ TEMPORARY_PREFIX, TEMPORARY_SUFFIX = ".tapemeter-", ".tmp"
 def read(path: Path) -> str:
     """Return the text of the file, bounded by MAX_FILE_BYTES; FileNotFoundError where there is none."""
     with path.open("rb") as file:
-        data = file.read(MAX_FILE_BYTES + 1)
+        found = os.fstat(file.fileno())
+        # As much memory is taken as is asked for, however little there is to read; what is no plain file has no size.
+        size = found.st_size if stat.S_ISREG(found.st_mode) else MAX_FILE_BYTES
+        data = file.read(min(size, MAX_FILE_BYTES) + 1)
     if len(data) > MAX_FILE_BYTES:
         raise _too_large(path)
     try:
