@@ -28,7 +28,6 @@ from tapemeter.budget.dimensions import Dimension
 from tapemeter.budget.policy import OnStop
 from tapemeter.cassette import legible, volatile
 from tapemeter.cassette.mode import TABLE, Decision, Mode
-from tapemeter.cassette.verifying import verify
 from tapemeter.errors import BudgetStopped, CassetteError, PartialRecording, UnreadableCassette
 from tapemeter.model import (
     STREAM_TYPES,
@@ -286,6 +285,8 @@ def _verify(call: Call, response: Response | None) -> None:
     found, metered = call.found, call.metered
     if found is None or found.mode is not Mode.VERIFY:
         return
+    from tapemeter.cassette.verifying import verify  # noqa: PLC0415 - only this mode
+
     recorded = None if found.reply is None else found.reply.response
     if metered is not None:
         recorded = call.owner.drift.attempted(metered.record.id, recorded)

@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, cast
 
 from tapemeter import lending
-from tapemeter.cassette import age, drift
-from tapemeter.cassette.miss import miss
+from tapemeter.cassette import age
 from tapemeter.cassette.mode import Mode, OnStale, Strict
 from tapemeter.cassette.model import Fresh, Interaction
 
@@ -125,6 +124,8 @@ class OwnTape:
 
     def missed(self, asked: Asked) -> BaseException:
         """See Tape."""
+        from tapemeter.cassette.miss import miss  # noqa: PLC0415 - what it needs to look for the nearest is not small
+
         owner = self.owner
         refusal = miss(
             asked.redacted,
@@ -170,6 +171,8 @@ def _note(owner: Owner, asked: Asked, recording: Recording) -> None:
         owner.stale.append(recorded)
     matcher = owner.cassette.matcher
     if owner.house.strict is not Strict.OFF and not matcher.is_default:
+        from tapemeter.cassette import drift  # noqa: PLC0415 - only who wants to know pays for it
+
         # What a test says need not match is no drift; what is not compared at all is.
         drift.note(owner, matcher.comparable(asked.redacted), matcher.comparable(recording.request))
 

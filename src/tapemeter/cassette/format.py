@@ -22,7 +22,6 @@ from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from tapemeter import yaml_reader
 from tapemeter.cassette import yaml_writer, yaml_written
 from tapemeter.cassette.mapping import from_mapping, reply_from_mapping, to_mapping
 from tapemeter.cassette.model import Reply
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from tapemeter.cassette.model import Interaction
+    from tapemeter.yaml_reader import Place
 
 FORMAT = "tapemeter-cassette/1"
 
@@ -96,7 +96,9 @@ class Entry:
             (item,) = yaml_written.load(self.text)
             return from_mapping(item, edited=False, place=(0,), lines={})
         # It is not as we write it; a reader of all of YAML finds out what that means, and where it is wrong.
-        lines: dict[yaml_reader.Place, int] = {}
+        from tapemeter import yaml_reader  # noqa: PLC0415 - what we wrote needs none
+
+        lines: dict[Place, int] = {}
         try:
             item = _only(yaml_reader.load(self.text, first_line=self.line, lines=lines), lines)
             return from_mapping(item, edited=False, place=(0,), lines=lines)
@@ -189,7 +191,7 @@ def _without_request(block: str) -> str:
     return block[:start] + block[block.index("\n  response:\n", start) :]
 
 
-def _only(items: list[Any], lines: dict[yaml_reader.Place, int]) -> Any:
+def _only(items: list[Any], lines: dict[Place, int]) -> Any:
     if len(items) > 1:
         raise CassetteFormatError("the first field of an interaction is its key", line=lines[1,])
     return items[0]
@@ -217,7 +219,9 @@ def _load_edited(text: str, start: int, path: str) -> tuple[Entry, ...]:
     end = text[start:]
     if not start or ("{" in end and "}" not in end):
         raise _fault("the file is cut: its end mark is missing or not whole", path, last)
-    lines: dict[yaml_reader.Place, int] = {}
+    from tapemeter import yaml_reader  # noqa: PLC0415 - as above
+
+    lines: dict[Place, int] = {}
     try:
         document = yaml_reader.load(text, lines=lines)
         interactions = _interactions(document, lines)
@@ -228,7 +232,7 @@ def _load_edited(text: str, start: int, path: str) -> tuple[Entry, ...]:
     return _edited_entries(interactions, text, path, lines)
 
 
-def _interactions(document: Any, lines: dict[yaml_reader.Place, int]) -> list[Interaction]:
+def _interactions(document: Any, lines: dict[Place, int]) -> list[Interaction]:
     if not isinstance(document, dict):
         raise CassetteFormatError("a cassette is a mapping with format, interactions and end", line=1)
     if unknown := [name for name in document if name not in {"format", "interactions", "end"}]:
@@ -245,7 +249,7 @@ def _interactions(document: Any, lines: dict[yaml_reader.Place, int]) -> list[In
     ]
 
 
-def _count(document: dict[str, Any], lines: dict[yaml_reader.Place, int]) -> int:
+def _count(document: dict[str, Any], lines: dict[Place, int]) -> int:
     match document["end"]:
         case {"interactions": bool()}:
             pass
@@ -257,7 +261,7 @@ def _count(document: dict[str, Any], lines: dict[yaml_reader.Place, int]) -> int
 
 
 def _edited_entries(
-    interactions: list[Interaction], text: str, path: str, lines: dict[yaml_reader.Place, int]
+    interactions: list[Interaction], text: str, path: str, lines: dict[Place, int]
 ) -> tuple[Entry, ...]:
     offsets = [0]
     for line in text.splitlines(keepends=True):
