@@ -12,6 +12,8 @@ from tapemeter.pricing.rates import Rate, Rates
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tapemeter.pricing.genai import Listing
+
 SOURCE = "genai-prices"
 
 PROVIDERS = {
@@ -99,8 +101,14 @@ def version() -> str:
 @cache
 def dearest() -> tuple[Decimal, Decimal]:
     """Return the highest rates of input and output, per million tokens, of all text models on the list."""
+    from tapemeter.pricing import genai  # noqa: PLC0415 - as in _model
+
+    return genai.consult(_dearest)
+
+
+def _dearest(listing: Listing) -> tuple[Decimal, Decimal]:
     highest = (Decimal(0), Decimal(0))
-    for provider in _snapshot().providers:
+    for provider in listing.providers:
         for model in provider.models:
             for listed in _all_prices(model):
                 found = [_rate(listed.get(name)) for name in ("input_mtok", "output_mtok")]
@@ -112,19 +120,17 @@ def dearest() -> tuple[Decimal, Decimal]:
 
 @lru_cache(1000)
 def _model(name: str, provider: str, url: str) -> Any:
-    for provider_id, address in ((provider, None), (None, url), (None, None)):
-        try:
-            return _snapshot().find_provider_model(name, None, provider_id, address)[1]
-        except (LookupError, ValueError):
-            continue
-    return None
+    from tapemeter.pricing import genai  # noqa: PLC0415 - needed by the first price of a model
 
+    def find(listing: Listing) -> Any:
+        for provider_id, address in ((provider, None), (None, url), (None, None)):
+            try:
+                return listing.find_provider_model(name, None, provider_id, address)[1]
+            except (LookupError, ValueError):
+                continue
+        return None
 
-@cache
-def _snapshot() -> Any:
-    from tapemeter.pricing.genai import listing  # noqa: PLC0415 - needed by the first price alone
-
-    return listing()
+    return genai.consult(find)
 
 
 def _all_prices(model: Any) -> Iterator[dict[str, Any]]:

@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+import weakref
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -210,3 +211,20 @@ def run(program: str, *first: Path) -> str:
     )
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
+
+
+def test_the_list_is_let_go_until_it_is_asked_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(genai, "_shelf", genai._Shelf())
+    lists: list[weakref.ref[Any]] = []
+
+    def count(listing: genai.Listing) -> int:
+        lists.append(weakref.ref(listing))
+        assert not gc.isenabled()
+        return sum(len(provider.models) for provider in listing.providers)
+
+    counts = [genai.consult(count) for _ in range(4)]
+
+    assert gc.isenabled()
+    assert len(set(counts)) == 1
+    assert [list_() is None for list_ in lists] == [True, True, False, False]
+    assert lists[2]() is lists[3]()

@@ -14,12 +14,12 @@ from hashlib import sha256
 from importlib.machinery import PathFinder, SourceFileLoader
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from tapemeter.pricing.genai.finding import Finder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 KNOWN = {
     "data_snapshot.py": "e82d19c6a2d0adb3e59767b88a639ea678fe7eeaa1d17e1ec57b192fc6fdeb85",
@@ -37,6 +37,39 @@ class Listing(Protocol):
         self, model_ref: str, provider: None, provider_id: str | None, provider_api_url: str | None
     ) -> tuple[Any, Any]:
         """Return the provider and the model that go by these names; LookupError where there is none."""
+
+
+_OFTEN = 3
+_T = TypeVar("_T")
+
+
+class _Shelf:
+    """Where the list stands, once it is asked for often."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self.kept: Listing | None = None
+
+
+_shelf = _Shelf()
+
+
+def consult(question: Callable[[Listing], _T]) -> _T:
+    """Return what a question to the list comes to; it is let go again, unless it is asked often.
+
+    To read it takes 15 ms. To keep it costs more: it is twenty thousand objects, which every full garbage collection
+    visits, and pytest makes some at the end of a session. Whoever asks keeps the answer.
+    """
+    with _no_collections():
+        return _consult(question)  # in whose frame the list ends
+
+
+def _consult(question: Callable[[Listing], _T]) -> _T:
+    _shelf.asked += 1
+    found = listing() if _shelf.kept is None else _shelf.kept
+    if _shelf.asked >= _OFTEN:
+        _shelf.kept = found
+    return question(found)
 
 
 def listing() -> Listing:
@@ -77,15 +110,14 @@ def _read(path: Path) -> list[Any]:
     loader = SourceFileLoader(f"{__name__}.data", str(path))
     module = ModuleType(loader.name)
     module.__package__ = __name__
-    with _no_collections():
-        loader.exec_module(module)
+    loader.exec_module(module)
     providers: list[Any] = module.providers
     return providers
 
 
 @contextmanager
 def _no_collections() -> Iterator[None]:
-    """Make twenty thousand objects that stay without having all others looked through, which takes longer."""
+    """Make twenty thousand objects without having all others looked through for it, which takes longer."""
     is_on = gc.isenabled()
     gc.disable()
     try:
