@@ -1,4 +1,7 @@
-"""The pytest plugin: hooks only. Nothing but pytest is imported before a session concerns itself with model calls."""
+"""The pytest plugin: its hooks, and before all else how the rest of it is found.
+
+Nothing but pytest is imported before a session concerns itself with model calls.
+"""
 
 # ruff: noqa: E402 - what is ours is imported when it is known how to find it
 from __future__ import annotations
