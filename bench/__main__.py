@@ -54,6 +54,7 @@ def parts(*, quick: bool) -> dict[str, Callable[[Path], Iterator[Row]]]:
         "empty": lambda folder: sessions.empty_tests(folder, quick=quick),
         "guard": guarding.opening_files,
         "suites": lambda folder: sessions.model_calls(folder, tests),
+        "more": lambda folder: sessions.more_model_calls(folder, quick=quick),
         "workers": lambda folder: sessions.by_workers(folder, 200 if quick else 1000, (1, 2) if quick else (1, 2, 4)),
         "memory": lambda folder: memory.many_cassettes(folder, (100,) if quick else (1000, 10_000)),
         "proxy": proxying.proxied_calls,

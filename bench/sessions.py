@@ -23,6 +23,8 @@ CASSETTER = ("-p", "cassetter.pytest_plugin", "--record-mode=none")
 _MANY = 500
 """Tests of a suite that is run once."""
 RECORDING = ("-p", "pytest_recording.plugin", "--record-mode=none")
+_CALLING = {"floor: MockTransport": ("test_mock.py",), "tapemeter, --llm-mode=replay": ("test_ours.py", *REPLAY)}
+"""The suites of model calls whose cost is followed further."""
 
 _CALL = """
 import openai
@@ -66,16 +68,16 @@ def start_up(folder: Path, *, quick: bool) -> Iterator[Row]:
 def empty_tests(folder: Path, *, quick: bool) -> Iterator[Row]:
     """Measure a test that calls nothing: what 2,000 of them take more than 200, shared by those that are more."""
     few, many = 200, 2000
-    for name, count in (("few", few), ("many", many)):
+    for count in (few, many):
         tests = "".join(f"def test_{number}():\n    pass\n" for number in range(count))
-        (folder / f"test_{name}.py").write_text(tests)
+        (folder / f"test_{count}.py").write_text(tests)
 
-    def each(options: tuple[str, ...]) -> Callable[[], float]:
-        less, more = (_run(folder, (f"test_{name}.py", *options)) for name in ("few", "many"))
+    def more(options: tuple[str, ...]) -> Callable[[], float]:
+        less, more = (_run(folder, (f"test_{count}.py", *options)) for count in (few, many))
         return lambda: (more() - less()) / (many - few)
 
-    for who, options in (("floor: no plugin", ()), ("tapemeter, --llm-mode=replay", REPLAY)):
-        yield row("a test without calls", who, each(options), 3 if quick else 7, "µs")
+    works = {"floor: no plugin": more(()), "tapemeter, --llm-mode=replay": more(REPLAY)}
+    yield from in_turns("a test without calls", works, 3 if quick else 7, "µs")
 
 
 def model_calls(folder: Path, counts: tuple[int, ...]) -> Iterator[Row]:
@@ -84,13 +86,27 @@ def model_calls(folder: Path, counts: tuple[int, ...]) -> Iterator[Row]:
         _write_suites(folder, [f"test_{number}" for number in range(count)])
         group = f"{count:,} tests with one openai call each"
         for who, options in (
-            ("floor: MockTransport", ("test_mock.py",)),
-            ("tapemeter, --llm-mode=replay", ("test_ours.py", *REPLAY)),
+            *_CALLING.items(),
             ("cassetter", ("test_cassetter.py", *CASSETTER)),
             ("pytest-recording", ("test_vcr.py", *RECORDING)),
         ):
             many = count > _MANY
             yield row(group, who, _run(folder, options, warm=not many), 1 if many else 3, "ms")
+
+
+def more_model_calls(folder: Path, *, quick: bool) -> Iterator[Row]:
+    """Measure a test that makes an openai client and one call: what 1,200 of them take more than 200, each."""
+    few, many = 200, 400 if quick else 1200
+    for count in (few, many):
+        (folder / str(count)).mkdir()
+        _write_suites(folder / str(count), [f"test_{number}" for number in range(count)])
+
+    def more(options: tuple[str, ...]) -> Callable[[], float]:
+        less, more = (_run(folder / str(count), options) for count in (few, many))
+        return lambda: (more() - less()) / (many - few)
+
+    works = {who: more(options) for who, options in _CALLING.items()}
+    yield from in_turns("a test with one openai call", works, 3 if quick else 5, "ms")
 
 
 def by_workers(folder: Path, count: int, workers: tuple[int, ...]) -> Iterator[Row]:
@@ -99,11 +115,8 @@ def by_workers(folder: Path, count: int, workers: tuple[int, ...]) -> Iterator[R
     for number in workers:
         group = f"{count:,} tests with one openai call each, {number} workers"
         spread = ("-p", "xdist", "-n", str(number))
-        for who, options in (
-            ("floor: MockTransport", ("test_mock.py", *spread)),
-            ("tapemeter, --llm-mode=replay", ("test_ours.py", *REPLAY, *spread)),
-        ):
-            yield row(group, who, _run(folder, options, warm=False), 1, "ms")
+        for who, options in _CALLING.items():
+            yield row(group, who, _run(folder, (*options, *spread), warm=False), 1, "ms")
 
 
 def _write_suites(folder: Path, names: list[str]) -> None:
