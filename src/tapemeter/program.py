@@ -124,11 +124,11 @@ def open_run(
 ) -> Iterator[ProgramRun]:
     """Give a run of a program; model calls of its jobs are recorded, replayed, metered and stopped as in a test.
 
-    `mode` is `replay`, `record`, `record-all` or `live`; where it is None, LLM_MODE says, else it is live. Paths are
-    relative to `root`, the current folder by default. The limits are those of `budget_policy`, else of the file that
-    LLM_BUDGET_POLICY names; prices those of `prices`, else of `llm_prices.yaml` if that is there. `on_alarm` says who
-    is told at once when a budget nears its limit: functions, webhooks, commands. UsageError or PolicyError at the start
-    for what is wrong; at the end, EvidenceError where the evidence is not sound.
+    `mode` is `replay`, `record`, `record-all`, `verify` or `live`; where it is None, LLM_MODE says, else it is live.
+    Paths are relative to `root`, the current folder by default. The limits are those of `budget_policy`, else of the
+    file that LLM_BUDGET_POLICY names; prices those of `prices`, else of `llm_prices.yaml` if that is there. `on_alarm`
+    says who is told at once when a budget nears its limit: functions, webhooks, commands. UsageError or PolicyError at
+    the start for what is wrong; at the end, EvidenceError where the evidence is not sound.
     """
     folder = Path.cwd() if root is None else Path(root).absolute()
     given = Settings(

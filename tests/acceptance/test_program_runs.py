@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
+from changing_model import ChangingModel, completion
 
 import tapemeter
 from tapemeter import BudgetStopped, CassetteMiss, LlmService, ProviderConfig, UnownedCall, UsageError, events, report
@@ -63,6 +64,22 @@ def test_a_job_is_recorded_and_replayed_with_its_evidence(server: Loopback, tmp_
     assert said[0] == said[1]
     assert len(server.requests) == 1
     assert (tmp_path / "cassettes/jobs/nightly-summary.yaml").is_file()
+
+
+def test_a_run_that_verifies_tells_what_is_answered_otherwise_now(tmp_path: Path) -> None:
+    with ChangingModel() as model:
+        body = {"model": "model-2026-01", "messages": [{"role": "user", "content": "hello"}]}
+        told = []
+        for mode, answered in (("record", "model-2026-01"), ("verify", "model-2026-01"), ("verify", "model-2026-10")):
+            model.answers(completion(model=answered))
+            with tapemeter.open_run(mode=mode, root=tmp_path) as run, run.job("nightly"):
+                answer = httpx.post(f"{model.url}/v1/chat/completions", json=body).json()
+            assert answer["model"] == answered
+            assert run.report is not None
+            told.append([(found["job"], found["changes"]) for found in run.report["drift"]])
+            assert report.verify(run.folder).findings == ()
+    change = {"path": "model", "kind": "changed", "recorded": "model-2026-01", "now": "model-2026-10", "calls": 1}
+    assert told == [[], [], [("nightly", [change])]]
 
 
 def test_what_has_no_recording_is_refused(server: Loopback, tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,6 +14,7 @@ from conftest import TALK
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from conftest import Project
 
@@ -345,3 +348,46 @@ def test_their_cassettes_are_verified_as_ours_are(project: Project, model: Chang
     assert model.calls == 2
     assert changed(project) == {"model": ("model-2026-01", "model-2026-10")}
     assert project.cassettes() == before
+
+
+CALLING = """
+import json, os, urllib.request
+body = json.dumps({"model": "model-2026-01", "messages": [{"role": "user", "content": "hello"}]}).encode()
+url = os.environ["OPENAI_BASE_URL"] + "/chat/completions"
+with urllib.request.urlopen(urllib.request.Request(url, body, {"content-type": "application/json"})) as answer:
+    print(json.load(answer)["model"])
+"""
+
+
+def test_the_calls_of_a_child_are_verified_at_the_proxy(
+    project: Project, model: ChangingModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_BASE_URL", f"{model.url}/v1")
+    project.write("child.py", CALLING)
+    project.write("test_it.py", """
+        import subprocess, sys
+
+        def test_it(llm_proxy):
+            subprocess.run([sys.executable, "child.py"], env=llm_proxy.environ(), check=True)
+    """)  # fmt: skip
+    project.run("--record-cassettes", passed=1)
+    model.answers(completion(model="model-2026-10"))
+
+    project.run("--llm-mode=verify", passed=1)
+
+    assert model.calls == 2
+    assert changed(project) == {"model": ("model-2026-01", "model-2026-10")}
+
+
+def test_the_calls_of_a_program_are_verified_at_the_proxy(tmp_path: Path, model: ChangingModel) -> None:
+    (tmp_path / "program.py").write_text(CALLING)
+    proxy = [sys.executable, "-m", "tapemeter", "proxy", "--upstream", f"openai={model.url}/v1", "--mode"]
+    told = []
+    for mode in ("record", "verify"):
+        ran = subprocess.run(
+            [*proxy, mode, "--", sys.executable, "program.py"], cwd=tmp_path, capture_output=True, text=True, check=True
+        )
+        told.append((ran.stdout, "model model-2026-01 → model-2026-10" in ran.stderr))
+        model.answers(completion(model="model-2026-10"))
+
+    assert told == [("model-2026-01\n", False), ("model-2026-10\n", True)]
