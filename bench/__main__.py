@@ -19,7 +19,20 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench import calls, cassettes, evidence, goals, guarding, ledger, memory, plots, proxying, sessions, streams
+from bench import (
+    calls,
+    cassettes,
+    evidence,
+    goals,
+    guarding,
+    ledger,
+    memory,
+    plots,
+    proxying,
+    sessions,
+    stages,
+    streams,
+)
 from bench.timing import Row
 
 if TYPE_CHECKING:
@@ -45,6 +58,7 @@ def parts(*, quick: bool) -> dict[str, Callable[[Path], Iterator[Row]]]:
         "entering": cassettes.entering,
         "calls": lambda folder: calls.by_size(folder, quick=quick),
         "libraries": calls.by_library,
+        "stages": stages.of_a_call,
         "loading": lambda folder: cassettes.loading(folder, quick=quick),
         "streams": streams.first_chunks,
         "ledger": lambda folder: ledger.bookings(folder, quick=quick),
