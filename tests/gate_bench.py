@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tapemeter.cassette.mode import Mode
     from tapemeter.errors import BudgetStopped
     from tapemeter.job import Job, StepRun
-    from tapemeter.metering import Attempt
+    from tapemeter.metering.attempt import Attempt
     from tapemeter.owner import Owner
 
 JSON = (("content-type", "application/json"),)

@@ -43,8 +43,7 @@ from tapemeter.tape import Asked, Kept
 
 if TYPE_CHECKING:
     from tapemeter.cassette.model import Reply
-    from tapemeter.metering import Attempt
-    from tapemeter.metering.attempt import Caller
+    from tapemeter.metering.attempt import Attempt, Caller
     from tapemeter.owner import Owner
     from tapemeter.tape import Found, Tape
 

@@ -14,7 +14,8 @@ from tapemeter.budget import stop as stops
 from tapemeter.budget.dimensions import COUNTED, Dimension, Scope, plain, to_units
 from tapemeter.budget.plan import Plan
 from tapemeter.job import Job
-from tapemeter.metering import RUN, standing
+from tapemeter.metering import standing
+from tapemeter.metering.attempt import RUN
 from tapemeter.outcome import Turn
 
 if TYPE_CHECKING:
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
     from tapemeter.budget.policy import Limit, Policy
     from tapemeter.clock import JobClock
     from tapemeter.job import StepRun
-    from tapemeter.metering import Gate
     from tapemeter.metering.evidence import Sink
+    from tapemeter.metering.gate import Gate
 
 
 class Orchestrator:

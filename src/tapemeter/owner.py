@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from tapemeter.clock import JobClock
     from tapemeter.errors import NetworkBlockedError, Refusal
     from tapemeter.job import Job
-    from tapemeter.metering import Meter
+    from tapemeter.metering.meter import Meter
     from tapemeter.network import AllowList
     from tapemeter.redact import Redactor
 

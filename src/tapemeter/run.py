@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from tapemeter.budget.ledger import Ledger
     from tapemeter.budget.policy import Policy
     from tapemeter.events import EventLog
-    from tapemeter.metering import Gate, Meter
+    from tapemeter.metering.gate import Gate
+    from tapemeter.metering.meter import Meter
     from tapemeter.orchestrator import Orchestrator
     from tapemeter.pricing import Overrides, Prices
 
@@ -121,7 +122,7 @@ class Run:
     @cached_property
     def gate(self) -> Gate:
         """What holds calls to the limits."""
-        from tapemeter.metering import Gate  # noqa: PLC0415 - as above
+        from tapemeter.metering.gate import Gate  # noqa: PLC0415 - as above
 
         return Gate(ledger=self.ledger, sink=self.evidence, run=self.clock)
 
@@ -129,7 +130,7 @@ class Run:
     def meter(self) -> Meter:
         """What books every call."""
         from tapemeter.events.artifacts import Artifacts  # noqa: PLC0415 - see the module's docstring
-        from tapemeter.metering import Meter  # noqa: PLC0415 - as above
+        from tapemeter.metering.meter import Meter  # noqa: PLC0415 - as above
 
         artifacts = Artifacts(self.place.folder) if self._keeps_responses else None
         return Meter(gate=self.gate, prices=self.prices, sink=self.evidence, artifacts=artifacts)
@@ -170,7 +171,7 @@ class Run:
         known = "ledger" in vars(self) or (shared is not None and (shared / _LEDGER).exists())
         if not known:
             return None
-        from tapemeter.metering import RUN  # noqa: PLC0415 - as above
+        from tapemeter.metering.attempt import RUN  # noqa: PLC0415 - as above
 
         return self.ledger.stopped(RUN)
 

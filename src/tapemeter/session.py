@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from tapemeter.errors import NetworkBlockedError
     from tapemeter.isolation.children import Folder
     from tapemeter.job import Job
-    from tapemeter.metering import Meter
+    from tapemeter.metering.meter import Meter
     from tapemeter.model import Request
     from tapemeter.redact import Redactor
     from tapemeter.settings import CassetteArguments, Settings

@@ -21,12 +21,13 @@ def test_one():
     assert json.load(urllib.request.urlopen(asked))["choices"]
 """
 AT_THE_END = """
-import atexit, sys
+import atexit, os, sys
 from pathlib import Path
 
 @atexit.register
 def note():
-    Path(__file__).with_name("imported.txt").write_text("\\n".join(sys.modules))
+    name = f"imported{os.environ.get('PYTEST_XDIST_WORKER', '')}.txt"
+    Path(__file__).with_name(name).write_text("\\n".join(sys.modules))
 """
 TALK = 'URL = "{url}"\n'
 
@@ -54,3 +55,13 @@ def test_a_session_with_a_replayed_call_imports_no_package_that_it_would_not_imp
     assert more - sys.stdlib_module_names == {"tapemeter"}
     assert {"tapemeter.exchange", "tapemeter.pricing.genai", "tapemeter.report"} <= ours
     assert {"asyncio", "sqlite3", "sysconfig", "xml"}.isdisjoint(more)
+
+
+def test_who_hands_out_tests_to_workers_imports_nothing_that_meters_calls(suite: Project) -> None:
+    suite.run_apart("-p", "tapemeter.pytest_plugin", "--record-cassettes", passed=1)
+    handing_out = imported(suite, "-p", "tapemeter.pytest_plugin", "-p", "xdist", "--llm-mode=replay", "-n", "1")
+    working = set((suite.path / "importedgw0.txt").read_text().split("\n"))
+    metering = {"tapemeter.exchange", "tapemeter.metering.meter", "tapemeter.providers.answering", "tapemeter.pricing"}
+    assert metering <= working
+    assert metering.isdisjoint(handing_out)
+    assert "tapemeter.report" in handing_out

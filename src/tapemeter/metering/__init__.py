@@ -8,9 +8,3 @@
 
 Each that finds a limit broken stops the job and returns the BudgetStopped; the caller raises it, or answers with it.
 """
-
-from tapemeter.metering.attempt import RUN, Attempt
-from tapemeter.metering.gate import Gate
-from tapemeter.metering.meter import Meter
-
-__all__ = ["RUN", "Attempt", "Gate", "Meter"]

@@ -21,7 +21,7 @@ from tapemeter.client import routing
 from tapemeter.client.aliases import Resolution
 from tapemeter.client.routing import Decision
 from tapemeter.errors import PolicyError
-from tapemeter.metering import RUN
+from tapemeter.metering.attempt import RUN
 from tapemeter.metering.standing import Standing, Standings
 from tapemeter.outcome import Turn
 from tapemeter.owner import State

@@ -15,7 +15,7 @@ from tapemeter.budget.dimensions import Dimension, Scope, natural, to_units
 from tapemeter.budget.ledger import Reservation
 from tapemeter.budget.stop import REFUSED, TRIPPED
 from tapemeter.cassette.mode import Mode
-from tapemeter.metering import RUN
+from tapemeter.metering.attempt import RUN
 from tapemeter.outcome import JobState, Turn
 
 if TYPE_CHECKING:

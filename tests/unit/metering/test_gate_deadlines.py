@@ -11,13 +11,14 @@ from gate_bench import Bench, Time, quiet, told
 from tapemeter import clock
 from tapemeter.budget.stop import CUT, REFUSED
 from tapemeter.cassette.mode import Mode
-from tapemeter.metering import RUN, gate
+from tapemeter.metering import gate
+from tapemeter.metering.attempt import RUN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tapemeter.metering import Attempt
+    from tapemeter.metering.attempt import Attempt
     from tapemeter.owner import Owner
 
 STREAM = (("content-type", "text/event-stream"),)
