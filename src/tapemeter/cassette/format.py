@@ -22,7 +22,7 @@ from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from tapemeter.cassette import yaml_writer, yaml_written
+from tapemeter.cassette import yaml_written
 from tapemeter.cassette.mapping import from_mapping, reply_from_mapping, to_mapping
 from tapemeter.cassette.model import Reply
 from tapemeter.errors import CassetteFormatError
@@ -110,7 +110,7 @@ def dump(interactions: Iterable[Interaction | Entry]) -> str:
     """Return the text of a file; an entry keeps the text it had.
 
     ValueError for what has no key, such as an entry of an edited file: give
-    `dataclasses.replace(entry.interaction, key=…)` instead.
+    `values.replace(entry.interaction, key=…)` instead.
     """
     blocks = [_block(interaction) for interaction in interactions]
     text = _HEAD + ("\n" if blocks else " []\n") + "".join(blocks)
@@ -145,6 +145,8 @@ def _block(interaction: Interaction | Entry) -> str:
         raise ValueError("an interaction needs its key before it is written; after an edit, compute it anew")
     if isinstance(interaction, Entry):
         return interaction.text
+    from tapemeter.cassette import yaml_writer  # noqa: PLC0415 - what is only played is not written
+
     return yaml_writer.dump([to_mapping(interaction)])
 
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar
 
 from tapemeter.cassette.body import BODY_FIELDS, decode_body, encode_body, encode_text
 from tapemeter.cassette.model import Interaction, Reply
-from tapemeter.cassette.yaml_writer import MAX_KEY
 from tapemeter.errors import CassetteFormatError
 from tapemeter.model import Chunk, Ending, Headers, Request, Response
 
@@ -168,6 +167,8 @@ def _headers_to_fields(headers: Headers) -> dict[str, Any]:
 
     Where others stand between its repetitions, or a name is too long for a key, pairs of name and value.
     """
+    from tapemeter.cassette.yaml_writer import MAX_KEY  # noqa: PLC0415 - what is only played is not written
+
     if not headers:
         return {}
     grouped: dict[str, list[str]] = {}
