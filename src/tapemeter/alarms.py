@@ -13,11 +13,11 @@ import os
 import queue
 import shlex
 import threading
-from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from tapemeter.errors import UsageError
+from tapemeter.values import Value, asdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -31,8 +31,7 @@ _KINDS = {"warning": "comes near", "stop": "stopped by"}
 _ENVIRONMENT = "env:"
 
 
-@dataclass(frozen=True, slots=True)
-class Alarm:
+class Alarm(Value):
     """What happened, as a webhook gets it in JSON: `kind` is `warning` or `stop`.
 
     `limit` and `used` are in the unit of the dimension: text for US dollars. `sentence` says it all in one.
@@ -65,8 +64,7 @@ class Alarm:
         return hashlib.sha256(json.dumps([self.kind, self.scope, self.dimension, who]).encode()).hexdigest()
 
 
-@dataclass(frozen=True, slots=True)
-class Receiver:
+class Receiver(Value):
     """Who is told. `name` is how messages call it, without what may be secret in it."""
 
     name: str

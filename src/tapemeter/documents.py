@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 from tapemeter import schemas, yaml_reader
 from tapemeter.errors import PolicyError, TapemeterError
+from tapemeter.values import Value, field
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,13 +31,15 @@ class Fault(Protocol):
     def __call__(self, problem: str, *, path: str, line: int | None) -> TapemeterError: ...  # noqa: D102 - see above
 
 
-@dataclass(frozen=True, slots=True)
-class Document:
+class Document(Value):
     """What stands in a file. `source` is what messages call the file."""
 
     value: Any
     source: str
-    lines: Mapping[Place, int] = field(default_factory=dict, repr=False)
+    lines: Mapping[Place, int] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        return f"Document({self.value!r}, {self.source!r})"
 
     def line(self, path: Place) -> int | None:
         """Return the line of a value, else of what it is in; None where no line is known, as may be in JSON."""

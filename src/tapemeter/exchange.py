@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import itertools
 import re
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from time import perf_counter
@@ -40,6 +39,7 @@ from tapemeter.model import (
     media_type,
 )
 from tapemeter.tape import Asked, Kept
+from tapemeter.values import State, field
 
 if TYPE_CHECKING:
     from tapemeter.cassette.model import Reply
@@ -52,8 +52,7 @@ _AMAZONS_ATTEMPT = re.compile(r"attempt=(\d{1,4})\b")
 """In the header `amz-sdk-request`, counted from 1."""
 
 
-@dataclass(eq=False)
-class Call:
+class Call(State):
     """One call under way, as its tape will remember it.
 
     `caller` is who calls, as the evidence tells it. `replay` is the answer to play; None where the call is to be sent.
@@ -63,7 +62,7 @@ class Call:
 
     tape: Tape
     asked: Asked
-    caller: Caller = field(init=False)
+    caller: Caller
     found: Found | None = None
     metered: Attempt | None = None
     replay: Response | None = None
@@ -77,9 +76,6 @@ class Call:
     """When something last came."""
     chunks: list[Chunk] = field(default_factory=list)
     finished: bool = False
-
-    def __post_init__(self) -> None:
-        self.caller = self.tape.owner
 
     @property
     def owner(self) -> Owner:
@@ -113,7 +109,7 @@ def begin(owner: Owner, request: Request, *, attempt: int = 0) -> Call | None:
     redacted = redactor.request(request.with_headers(volatile.of_request(request.headers)), secrets)
     tape = tapes.of(owner)
     asked = Asked(request, redacted, secrets, attempt)
-    call = Call(tape, asked, since_entered=owner.job.clock.since_entered())
+    call = Call(tape, asked, tape.owner, since_entered=owner.job.clock.since_entered())
     try:
         found = call.found = tape.find(asked)
         reply = found.reply

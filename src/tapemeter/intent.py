@@ -9,15 +9,15 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from tapemeter.values import State
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-@dataclass(eq=False)
-class CallRecord:
+class CallRecord(State):
     """A call that a program wanted, over all attempts at it."""
 
     id: str
@@ -30,8 +30,7 @@ class CallRecord:
     """Whether any attempt at it was."""
 
 
-@dataclass(eq=False)
-class Intent:
+class Intent(State):
     """One call as its program meant it, over all attempts at it, those at other models included.
 
     `provider` is how the program's configuration calls the way it takes (`real`, `gateway`), `group` which of its

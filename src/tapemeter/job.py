@@ -9,12 +9,12 @@ from __future__ import annotations
 import threading
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tapemeter.budget.tally import Tally
 from tapemeter.intent import CallRecord
 from tapemeter.outcome import Outcome, Turn
+from tapemeter.values import State, field
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -28,8 +28,7 @@ if TYPE_CHECKING:
 _steps: ContextVar[tuple[StepRun, ...]] = ContextVar("tapemeter_steps", default=())
 
 
-@dataclass(eq=False)
-class StepRun:
+class StepRun(State):
     """One run of a step; a step that is entered again is another run, with limits of its own."""
 
     job: Job

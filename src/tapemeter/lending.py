@@ -10,10 +10,10 @@ from __future__ import annotations
 import sys
 import threading
 from contextvars import ContextVar
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from tapemeter import owner as owners
+from tapemeter.values import State
 
 if TYPE_CHECKING:
     from tapemeter.owner import Owner
@@ -27,8 +27,7 @@ class InUse(Protocol):
         """Whether it answers all calls itself."""
 
 
-@dataclass(eq=False)
-class Lent:
+class Lent(State):
     """A cassette that is lent: by whom, and whether for all code or only for what the lender starts."""
 
     cassette: InUse

@@ -6,11 +6,13 @@ Times are seconds. Bodies are bytes. Header names are lower case and keep their 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
+
+from tapemeter.values import Value, replace
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -90,7 +92,7 @@ class Request:
 
     def with_json(self, value: Any) -> Request:
         """Return the same request with a JSON value as its body."""
-        return replace(self, body=json.dumps(value, ensure_ascii=False).encode())
+        return self.with_body(json.dumps(value, ensure_ascii=False).encode())
 
 
 class Ending(StrEnum):
@@ -109,16 +111,14 @@ class Ending(StrEnum):
     """A budget ran out between two chunks."""
 
 
-@dataclass(frozen=True, slots=True)
-class Chunk:
+class Chunk(Value):
     """A piece of a response body as the transport delivered it, `at` seconds after the request was issued."""
 
     at: float
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Response:
+class Response(Value):
     """One HTTP response with its body in the pieces in which it came.
 
     `first_byte` and `total` are seconds from the issue of the request to the response headers and to the end
@@ -185,8 +185,7 @@ class Quality(StrEnum):
     """Nothing is known; the figure is zero, and a total that contains it says "at least"."""
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
+class Usage(Value):
     """Tokens that one attempt used, as OpenTelemetry GenAI counts them.
 
     `input_tokens` includes those read from and written to a cache, `output_tokens` those of reasoning.
@@ -205,8 +204,7 @@ class Usage:
         return self.input_tokens + self.output_tokens
 
 
-@dataclass(frozen=True, slots=True)
-class Cost:
+class Cost(Value):
     """What a usage costs in US dollars; `usd` is None where the price is unknown, never zero for that.
 
     `source` says whose price it is (`genai-prices`, or the path of a price file), `version` which edition.

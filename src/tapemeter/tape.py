@@ -9,13 +9,13 @@ A tape says how it answers (`find`), what is raised where it cannot (`missed`), 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, cast
 
 from tapemeter import lending
 from tapemeter.cassette import age
 from tapemeter.cassette.mode import Mode, OnStale, Strict
 from tapemeter.cassette.model import Fresh, Interaction
+from tapemeter.values import Value
 
 if TYPE_CHECKING:
     from tapemeter.budget.tally import Tally
@@ -27,8 +27,7 @@ if TYPE_CHECKING:
     from tapemeter.owner import Owner
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(Value):
     """A request as its program made it, and as it may be written: without secrets and without noise."""
 
     request: Request
@@ -38,8 +37,7 @@ class Asked:
     """How often its client has sent it before."""
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(Value):
     """How a tape answers a call: in which mode, and with what.
 
     `reply` has the key under which a file would keep it. `replay` is what the client gets where that is not the
@@ -55,8 +53,7 @@ class Found:
     aside: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
+class Kept(Value):
     """A call that was sent and has ended: the response as it came, and as it may be written."""
 
     asked: Asked
@@ -94,8 +91,7 @@ class Lendable(lending.InUse, Protocol):
         """Return it as the tape of an owner's call."""
 
 
-@dataclass(frozen=True, slots=True)
-class OwnTape:
+class OwnTape(Value):
     """The cassette that an owner has of its own."""
 
     owner: Owner
@@ -177,8 +173,7 @@ def _note(owner: Owner, asked: Asked, recording: Recording) -> None:
         drift.note(owner, matcher.comparable(asked.redacted), matcher.comparable(recording.request))
 
 
-@dataclass(frozen=True, slots=True)
-class LentCaller:
+class LentCaller(Value):
     """An owner as the caller of a call that another cassette than its own answers."""
 
     owner: Owner

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,6 +16,7 @@ import tapemeter.cli.cassette_prune
 import tapemeter.cli.cassette_verify  # noqa: F401
 from tapemeter.cassette import format as cassette_format
 from tapemeter.cli import main
+from tapemeter.values import replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable

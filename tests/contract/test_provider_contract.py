@@ -31,8 +31,8 @@ def elsewhere(sample: Sample) -> str:
     return f"{'https://api.openai.com' if local else sample.origin}{sample.path}"
 
 
-def whole(body: bytes, headers: tuple[tuple[str, str], ...]) -> Response:
-    return Response(200, headers, (Chunk(0.1, body),))
+def whole(body: bytes, headers: tuple[tuple[str, str], ...], ending: Ending = Ending.COMPLETE) -> Response:
+    return Response(200, headers, (Chunk(0.1, body),), ending=ending)
 
 
 def cut(body: bytes, places: list[int]) -> list[bytes]:
@@ -158,7 +158,7 @@ def test_the_watch_agrees_with_the_answer_wherever_a_stream_ends(sample: Sample,
     body = body[: place % (len(body) + 1)]
 
     headers = sample.stream_headers
-    answered = providers.answered(asked, replace(whole(body, headers), ending=Ending.BROKEN))
+    answered = providers.answered(asked, whole(body, headers, Ending.BROKEN))
 
     assert providers.watch(asked, 200, headers).feed(body) == answered.response_chars
     if not sample.partial_chars and answered.usage != sample.usage:

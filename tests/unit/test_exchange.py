@@ -7,7 +7,6 @@ import itertools
 import json
 import tempfile
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -302,4 +301,4 @@ def test_a_body_on_loopback_decides_where_the_path_does_not(tmp_path: Path, body
     head = Request("POST", "http://127.0.0.1:1/ask", (("content-type", "application/json"),))
     with running(tmp_path, Mode.RECORD) as owner:
         assert claiming.claim(head) is owner
-        assert (exchange.begin(owner, replace(head, body=body)) is not None) is ours
+        assert (exchange.begin(owner, head.with_body(body)) is not None) is ours

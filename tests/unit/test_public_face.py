@@ -73,8 +73,9 @@ def test_importing_the_package_imports_nothing_else() -> None:
     )
 
 
-def test_the_public_names_need_no_third_party() -> None:
-    assert third_parties(imported(f"from tapemeter import {', '.join(NAMES)}")) == set()
+def test_the_public_names_need_of_third_parties_what_values_are_made_of() -> None:
+    found = imported(f"from tapemeter import {', '.join(NAMES)}")
+    assert third_parties(found) == third_parties(imported("import msgspec"))
 
 
 def test_the_plugin_imports_nothing_but_pytest_and_its_own_light_modules() -> None:
@@ -82,6 +83,10 @@ def test_the_plugin_imports_nothing_but_pytest_and_its_own_light_modules() -> No
 
     assert third_parties(found) == set()
     assert {name for name in found if name.startswith("tapemeter")} == PLUGIN
+
+
+def test_what_guards_a_child_process_needs_no_third_party() -> None:
+    assert third_parties(imported("import tapemeter.isolation.inherited")) == set()
 
 
 def test_every_module_imports_alone_without_a_warning() -> None:

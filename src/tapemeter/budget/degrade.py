@@ -6,12 +6,12 @@ that holds is the one that counts, so of two for one alias that with the higher 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from decimal import Decimal
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from tapemeter.budget.dimensions import Dimension, Scope
+from tapemeter.values import Value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,8 +22,7 @@ _SCOPE, _DIMENSION = Scope.JOB, Dimension.COST_USD
 """What a rule goes by that names no scope, or no limit."""
 
 
-@dataclass(frozen=True, slots=True)
-class Degrade:
+class Degrade(Value):
     """From the fraction `at` of a limit on, calls by an `alias` (a glob) go to the group `to`.
 
     The limit is that on `dimension` in `scope`, wherever it is given; `source` is where the rule is.

@@ -9,8 +9,9 @@ aside, and is given with it, so a ledger knows no policy.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
+
+from tapemeter.values import Value, field
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -18,16 +19,14 @@ if TYPE_CHECKING:
     from tapemeter.budget.dimensions import Amounts, Dimension
 
 
-@dataclass(frozen=True, slots=True)
-class Account:
+class Account(Value):
     """An account that a call is booked on, with the limits in force on it; `limits` may be empty."""
 
     name: str
     limits: Mapping[Dimension, int] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Reservation:
+class Reservation(Value):
     """Amounts that are set aside on some accounts until they are settled or lapse."""
 
     id: str
@@ -35,8 +34,7 @@ class Reservation:
     amounts: Amounts
 
 
-@dataclass(frozen=True, slots=True)
-class Excess:
+class Excess(Value):
     """Why nothing was set aside: the first limit that would not hold, of the outermost account."""
 
     account: str
@@ -47,8 +45,7 @@ class Excess:
     asked: int
 
 
-@dataclass(frozen=True, slots=True)
-class Balance:
+class Balance(Value):
     """What has been used on an account, and what is set aside on it; a missing dimension is zero."""
 
     used: Amounts

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tapemeter.budget.dimensions import COUNTED, Dimension, Scope
 from tapemeter.budget.policy import DEFAULT_OUTPUT_TOKENS, Limit, OnStop, Policy, UnknownCost
+from tapemeter.values import Value, field
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
 
-@dataclass(frozen=True, slots=True)
-class Slot:
+class Slot(Value):
     """A scope, for every call or those of one model or alias, with the limits that hold there.
 
     `counted` are kept in a ledger, which is told the `most` of each; `timed` are read from a clock; `limits` are both,

@@ -6,7 +6,6 @@ into one: of two limits on the same thing the smaller holds, so that a policy ne
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import StrEnum
 from fnmatch import fnmatchcase
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from tapemeter.budget import amounts, degrade
 from tapemeter.budget.dimensions import Dimension, Scope
 from tapemeter.errors import UsageError
+from tapemeter.values import Value, replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -44,8 +44,7 @@ class OnStop(StrEnum):
     HTTP_402 = "http_402"
 
 
-@dataclass(frozen=True, slots=True)
-class Limit:
+class Limit(Value):
     """A number of units that one dimension must not exceed in one scope, and where that was given.
 
     `model` (a glob) and `alias` have it hold for the calls of these models, or asked for by that alias, together.
@@ -80,8 +79,7 @@ class Limit:
         return scope, _sortable(self.model), _sortable(self.alias), dimension
 
 
-@dataclass(frozen=True, slots=True)
-class Policy:
+class Policy(Value):
     """Limits and what goes with them; None for what it leaves open.
 
     `warn_at` is the fraction of a limit from which on its use is a warning.

@@ -9,11 +9,11 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tapemeter.errors import UsageError
+from tapemeter.values import Value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -31,8 +31,7 @@ def is_versioned(name: str) -> bool:
     return _VERSIONED.fullmatch(name) is not None
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(Value):
     """A published file that is no longer what it was; `next_name` is what a change may be called."""
 
     path: Path
@@ -58,8 +57,7 @@ def changes(paths: Sequence[Path], ref: str) -> list[Change]:
     return [found[path] for path in sorted(found)]
 
 
-@dataclass(frozen=True, slots=True)
-class _Stored:
+class _Stored(Value):
     """A file as git has it."""
 
     path: Path

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tapemeter.budget.dimensions import Dimension, natural, plain, shown
+from tapemeter.values import Value
 
 if TYPE_CHECKING:
     from tapemeter.budget.policy import Limit
@@ -16,8 +16,7 @@ TRIPPED = "over the limit once it was answered"
 LATE = "still running at the deadline"
 
 
-@dataclass(frozen=True, slots=True)
-class Stop:
+class Stop(Value):
     """Why a job ended. Amounts are in whole units; the properties give them as code compares them."""
 
     over: Limit

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import threading
 from collections import Counter, deque
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from tapemeter.cassette import format as cassette_format
@@ -15,6 +14,7 @@ from tapemeter.cassette import store
 from tapemeter.cassette.kept import worth_keeping
 from tapemeter.cassette.match import Matcher
 from tapemeter.errors import CassetteError
+from tapemeter.values import State, field, replace
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -27,8 +27,7 @@ if TYPE_CHECKING:
     from tapemeter.model import Request
 
 
-@dataclass(eq=False)
-class Recording:
+class Recording(State):
     """A recorded interaction on file, with the key it has under the matcher in force."""
 
     index: int
@@ -53,8 +52,7 @@ class Recording:
         return self.entry.interaction.request
 
 
-@dataclass
-class _Index:
+class _Index(State):
     recordings: list[Recording]
     unplayed: dict[str, deque[Recording]]
     last: dict[str, Recording] = field(default_factory=dict)

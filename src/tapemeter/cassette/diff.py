@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 
 from tapemeter.cassette import paths
 from tapemeter.cassette.match import readable_body
+from tapemeter.values import Value
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -25,8 +25,7 @@ _COMPARED = 500
 _Leaf = tuple[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Difference:
+class Difference(Value):
     """One place where two requests differ; `old` is the recording's value, `new` what was asked.
 
     `ignore` is the path that would leave the place out of the key; None where no path can.

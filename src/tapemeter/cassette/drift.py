@@ -13,11 +13,11 @@ from __future__ import annotations
 import re
 import threading
 from collections import Counter
-from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol
 
 from tapemeter.cassette.match import Matcher
+from tapemeter.values import Value, replace
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -54,8 +54,7 @@ class Kind(StrEnum):
     VANISHED = "vanished"
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(Value):
     """One place that is not as recorded; `recorded` and `now` are None where nothing may be shown of it."""
 
     path: str
@@ -64,8 +63,7 @@ class Change:
     now: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Drift:
+class Drift(Value):
     """What was found at one call; `call` is its id, None where it is no model call.
 
     `cassette` is the path as users know it, empty for that of the owner. `shown` are the same changes of a request with
@@ -152,7 +150,7 @@ def _differences(was: Request, now: Request, secrets: frozenset[str]) -> Iterato
     if too_large and was.body != now.body:
         yield Difference("body", f"{len(was.body)} bytes", f"{len(now.body)} bytes")
     if too_large:
-        was, now = replace(was, body=b""), replace(now, body=b"")
+        was, now = was.with_body(b""), now.with_body(b"")
     for difference in differences(was, now):
         if difference.path.removeprefix("query ").lower() not in secrets:
             yield difference

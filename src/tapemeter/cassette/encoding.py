@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import importlib
 import zlib
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from tapemeter.model import Chunk
+from tapemeter.values import Value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -30,8 +30,7 @@ class _Decoder(Protocol):
     def decompress(self, data: bytes, /) -> bytes: ...
 
 
-@dataclass(frozen=True)
-class _Coding:
+class _Coding(Value):
     """One way to decode; `feed` bytes at a time, so that none of them can grow far beyond the bound."""
 
     decoder: Callable[[], _Decoder]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from tapemeter import providers
 from tapemeter.model import Cost, Quality
 from tapemeter.pricing import priced_names
+from tapemeter.values import Value
 
 if TYPE_CHECKING:
     from tapemeter.cassette.model import Interaction
@@ -20,8 +20,7 @@ _GATEWAY = "gateway"
 """The source of a cost that is the gateway's figure."""
 
 
-@dataclass(frozen=True, slots=True)
-class Figures:
+class Figures(Value):
     """What one recorded model call asked for and used."""
 
     asked: Asked

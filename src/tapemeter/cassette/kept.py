@@ -8,8 +8,9 @@ by sending the same request again and getting an answer. SDKs of the Stainless f
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from tapemeter.values import replace
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

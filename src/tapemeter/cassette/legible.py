@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tapemeter import providers
 from tapemeter.cassette import volatile
 from tapemeter.cassette.encoding import decode_chunks
 from tapemeter.model import Chunk, Ending, header, without_headers
+from tapemeter.values import replace
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -20,7 +20,6 @@ import hashlib
 import json
 import math
 import re
-from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
@@ -29,6 +28,7 @@ from tapemeter.cassette import paths
 from tapemeter.errors import UsageError
 from tapemeter.model import Request, header
 from tapemeter.redact import SECRET_QUERY_PARAMETERS
+from tapemeter.values import Value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -39,8 +39,7 @@ PARTS = ("method", "scheme", "host", "port", "path", "query", "body")
 _HEADER = "header:"
 
 
-@dataclass(frozen=True)
-class Matcher:
+class Matcher(Value, dict=True):
     """Which parts make the key, and what in them does not count.
 
     `ignore` are paths into a JSON body (or field names of a form), `secrets` the query parameters that are left
@@ -51,10 +50,13 @@ class Matcher:
     ignore: tuple[str, ...] = ()
     secrets: frozenset[str] = SECRET_QUERY_PARAMETERS
     normalize: Callable[[Request], Request] | None = None
-    _ignored: tuple[tuple[paths.Step, ...], ...] = field(init=False, repr=False, compare=False, default=())
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_ignored", tuple(paths.parse(path) for path in self.ignore))
+        _ = self._ignored  # so that a path that is none is told here
+
+    @cached_property
+    def _ignored(self) -> tuple[tuple[paths.Step, ...], ...]:
+        return tuple(paths.parse(path) for path in self.ignore)
 
     @cached_property
     def is_default(self) -> bool:
@@ -79,7 +81,7 @@ class Matcher:
             return request
         for ignored in self._ignored:
             paths.remove(value, ignored)
-        return replace(request, body=json.dumps(value).encode())
+        return request.with_body(json.dumps(value).encode())
 
     def key(self, request: Request) -> str:
         """Return the key of a redacted request: 32 hexadecimal digits."""

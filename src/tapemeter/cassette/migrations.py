@@ -7,11 +7,11 @@ and valid, and returns that of the next; the last one writes today's form, with 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from tapemeter.cassette import format as cassette_format
+from tapemeter.values import Value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -40,8 +40,7 @@ class Standing(StrEnum):
     """It is no cassette of ours."""
 
 
-@dataclass(frozen=True, slots=True)
-class Version:
+class Version(Value):
     """What a file says of its version: `number` is None for what is no cassette of ours."""
 
     standing: Standing

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from tapemeter.values import Value
 
 if TYPE_CHECKING:
     from tapemeter.model import Request, Response
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(Value):
     """What is recorded of one exchange save its request: all that it takes to replay it.
 
     `recorded` is UTC to the second, `2026-11-21T04:00:00Z`. `issued` is when the request was issued, in seconds
@@ -31,8 +31,7 @@ class Reply:
         return cls(interaction.response, interaction.recorded, interaction.key, interaction.issued, interaction.retried)
 
 
-@dataclass(frozen=True, slots=True)
-class Interaction:
+class Interaction(Value):
     """One recorded exchange: a request, and what a Reply has."""
 
     request: Request
@@ -43,8 +42,7 @@ class Interaction:
     retried: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Fresh:
+class Fresh(Value):
     """An interaction that was just recorded.
 
     `order` is when its call was issued among all calls of the process, `attempt` how many times its SDK had

@@ -11,7 +11,6 @@ with one key the last ones are those that were not played.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path, PurePath
@@ -20,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from tapemeter import events
 from tapemeter.cassette.figures import figures
 from tapemeter.cassette.match import Matcher
+from tapemeter.values import State, Value, field
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -42,8 +42,7 @@ class What(StrEnum):
     """Some of its interactions answered nobody: drop them."""
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(Value):
     """What is to become of one cassette: `drop` are the numbers, from 1, of interactions; `why` a few words."""
 
     what: What
@@ -51,8 +50,7 @@ class Verdict:
     why: str = ""
 
 
-@dataclass
-class Played:
+class Played(State):
     """What the evidence of a run tells: which recordings answered whom, by cassette and key.
 
     `began` is the second in which the run began. `doubts` are the reasons for which the run is not one of all tests, a

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from tapemeter.cassette import age
 from tapemeter.cassette.match import Matcher
 from tapemeter.model import Ending
+from tapemeter.values import Value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,8 +33,7 @@ class Flaw(StrEnum):
     DUPLICATE = "duplicate"
 
 
-@dataclass(frozen=True, slots=True)
-class Weak:
+class Weak(Value):
     """A recording that may be better, and why, in a few words."""
 
     flaw: Flaw

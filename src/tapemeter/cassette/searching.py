@@ -7,12 +7,12 @@ line in pieces of bounded length, so that a search never looks at a megabyte at 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tapemeter.cassette import paths
 from tapemeter.cassette.conversation import answer, question
 from tapemeter.errors import UsageError
+from tapemeter.values import Value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,8 +26,7 @@ _SHOWN = 160
 """Characters of a line that are shown around what was found."""
 
 
-@dataclass(frozen=True, slots=True)
-class Hit:
+class Hit(Value):
     """One line that was found: `where` is the path of its text, `line` counts from 1 within that text."""
 
     where: str

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tapemeter.cassette import paths
 from tapemeter.providers.framing import framer
 from tapemeter.providers.wires import named
+from tapemeter.values import State, field
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,8 +37,7 @@ _EMBEDDINGS = "embeddings"
 Steps = tuple[paths.Step, ...]
 
 
-@dataclass
-class Shape:
+class Shape(State):
     """The kinds of value at each place, the tools that are called, and the lists of which no element was seen."""
 
     kinds: dict[str, set[str]] = field(default_factory=dict)

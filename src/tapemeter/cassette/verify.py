@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import re
-from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
 from itertools import zip_longest
@@ -22,6 +21,7 @@ from tapemeter.cassette.match import Matcher
 from tapemeter.cassette.quality import Quality
 from tapemeter.errors import CassetteFormatError
 from tapemeter.redact import Redactor
+from tapemeter.values import Value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -53,8 +53,7 @@ NOTES = frozenset({Kind.EDITED, Kind.PARTIAL, Kind.DUPLICATE, Kind.FOREIGN})
 """What is told of a file that passes all the same."""
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(Value):
     """One thing to say about a file; `line` and `interaction` count from 1 and are None where there is none.
 
     `where` is the part of an interaction, such as `request header authorization`; empty where there is none.
@@ -73,8 +72,7 @@ class Finding:
         return self.kind not in NOTES
 
 
-@dataclass(frozen=True, slots=True)
-class Checked:
+class Checked(Value):
     """What came of a check: how many interactions could be read, and what was found, in the order of the file."""
 
     interactions: int

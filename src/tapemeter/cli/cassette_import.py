@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tempfile
 from collections import Counter
-from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +15,7 @@ from tapemeter.cli import files
 from tapemeter.cli.output import as_json, complain, count, line
 from tapemeter.errors import CassetteError
 from tapemeter.redact import Redactor
+from tapemeter.values import Value, asdict, replace
 
 if TYPE_CHECKING:
     import argparse
@@ -33,8 +33,7 @@ _PLANNED, _WRITTEN, _THERE, _OURS, _NO_TAPE, _FAILED = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class _Row:
+class _Row(Value):
     """What becomes of one file; `to` is None where nothing comes of it, `alike` where nothing was checked."""
 
     path: str

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -15,6 +14,7 @@ from tapemeter.cli.output import as_json, complain, count, line, safe_error, siz
 from tapemeter.errors import CassetteError, UsageError
 from tapemeter.model import Ending
 from tapemeter.report.terminal import dollars
+from tapemeter.values import Value, asdict
 
 if TYPE_CHECKING:
     import argparse
@@ -29,8 +29,7 @@ _PRICES = Path("llm_prices.yaml")
 _DAY = 86400
 
 
-@dataclass(frozen=True, slots=True)
-class _Row:
+class _Row(Value):
     """One cassette; `oldest` and `newest` are None where nothing tells when it was recorded.
 
     The costs are sums over what has a known price, of which `unpriced` calls have none.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tapemeter.cassette import format as cassette_format
@@ -12,6 +11,7 @@ from tapemeter.cassette.migrations import Standing, Version
 from tapemeter.cli import files
 from tapemeter.cli.output import as_json, count, line, safe_error
 from tapemeter.errors import CassetteError, CassetteFormatError
+from tapemeter.values import Value
 
 if TYPE_CHECKING:
     import argparse
@@ -27,8 +27,7 @@ _DONE = "format {number}, brought to format {today}"
 _STAYS = frozenset({Standing.TOO_OLD, Standing.NEWER})
 
 
-@dataclass(frozen=True, slots=True)
-class _Row:
+class _Row(Value):
     """What became of one file; `problem` says why it could not be read or written."""
 
     path: str

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +14,7 @@ from tapemeter.cli import files, runs
 from tapemeter.cli.output import as_json, complain, count, line, safe_error, size
 from tapemeter.errors import CassetteError, UsageError
 from tapemeter.events import layout
+from tapemeter.values import Value, replace
 
 if TYPE_CHECKING:
     import argparse
@@ -30,8 +30,7 @@ _NUMBERS = 12
 _AGAIN = "run pytest once more, all of it, with --llm-mode=replay"
 
 
-@dataclass(frozen=True, slots=True)
-class _Row:
+class _Row(Value):
     """One cassette, and what was found of it; `problem` says why nothing could be done about it."""
 
     path: Path

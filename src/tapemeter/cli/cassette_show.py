@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +12,7 @@ from tapemeter.cli import files
 from tapemeter.cli.output import count, indented, line, print_listing, size
 from tapemeter.errors import UsageError
 from tapemeter.model import Ending, Quality
+from tapemeter.values import asdict
 
 if TYPE_CHECKING:
     import argparse
@@ -77,7 +77,7 @@ def _document(number: int, entry: Entry | OtherEntry, interaction: Interaction) 
         "line": entry.line,
         **to_mapping(interaction),
         "conversation": {
-            "asked": asdict(question),
+            "asked": {**asdict(question), "turns": [asdict(turn) for turn in question.turns]},
             "answered": {
                 "model": None if used is None else used.answered.model,
                 "turns": [asdict(turn) for turn in answer.turns],

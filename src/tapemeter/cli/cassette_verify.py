@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,7 @@ from tapemeter.cassette.verify import Checked, Finding, Kind, Verifier
 from tapemeter.cli import files
 from tapemeter.cli.output import as_json, count, line
 from tapemeter.errors import CassetteError, CassetteFormatError
+from tapemeter.values import asdict
 
 if TYPE_CHECKING:
     import argparse

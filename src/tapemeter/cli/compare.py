@@ -9,11 +9,11 @@ that servers give, moments and durations, signatures.
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tapemeter.cassette.diff import nearest
 from tapemeter.cli.differing import Differing, key_of, of_requests, of_responses
+from tapemeter.values import Value
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,8 +25,7 @@ _WEIGHED = 100
 """With more candidates than this, the next in order is taken for the nearest."""
 
 
-@dataclass(frozen=True, slots=True)
-class Pair:
+class Pair(Value):
     """Two interactions by their places (from 0) in the first and the second cassette, and how they differ."""
 
     first: int
@@ -40,8 +39,7 @@ class Pair:
         return not self.request and not self.response
 
 
-@dataclass(frozen=True, slots=True)
-class Comparison:
+class Comparison(Value):
     """All pairs in the order of the first cassette, and the places of what is in one cassette only."""
 
     pairs: tuple[Pair, ...]

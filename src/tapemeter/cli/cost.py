@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import asdict
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -15,6 +14,7 @@ from tapemeter.cli.output import as_json, complain, count, safe_error
 from tapemeter.errors import UsageError
 from tapemeter.events import layout
 from tapemeter.report.terminal import dollars
+from tapemeter.values import asdict
 
 if TYPE_CHECKING:
     from tapemeter.trace import Costs, Figures, Ingested

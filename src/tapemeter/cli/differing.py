@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from dataclasses import dataclass, replace
 from itertools import zip_longest
 from typing import TYPE_CHECKING
 
@@ -21,6 +20,7 @@ from tapemeter.cassette.diff import ABSENT, Difference, differences
 from tapemeter.cassette.figures import figures
 from tapemeter.cassette.match import Matcher
 from tapemeter.model import Quality, Request
+from tapemeter.values import Value, replace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -74,8 +74,7 @@ _MEANINGLESS = frozenset(
 _CALLS = ("tool_calls", "function_call", "functionCall", "toolUse", ".input", ".arguments")
 
 
-@dataclass(frozen=True, slots=True)
-class Differing:
+class Differing(Value):
     """One place where two interactions differ, and the part of them that it belongs to."""
 
     part: str

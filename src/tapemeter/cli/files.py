@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from tapemeter.cassette import format as cassette_format
 from tapemeter.cassette import store, verify
 from tapemeter.errors import CassetteError, CassetteFormatError, UsageError
+from tapemeter.values import Value, replace
 
 if TYPE_CHECKING:
     import argparse
@@ -30,8 +30,7 @@ OURS = "tapemeter"
 """The form of our own cassettes."""
 
 
-@dataclass(frozen=True, slots=True)
-class OtherEntry:
+class OtherEntry(Value):
     """An interaction of another tool's tape, without secrets, in place of an entry of ours."""
 
     path: str
@@ -42,8 +41,7 @@ class OtherEntry:
     edited: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Tape:
+class Tape(Value):
     """A cassette file as it was read: the entries of one of ours are parsed when they are asked for.
 
     `form` is whose it is: ours, or such as `VCR.py YAML`. `size` is bytes of the file. `edited` says whether one of
@@ -54,7 +52,10 @@ class Tape:
     form: str
     size: int
     edited: bool
-    entries: tuple[Entry | OtherEntry, ...] = field(repr=False)
+    entries: tuple[Entry | OtherEntry, ...]
+
+    def __repr__(self) -> str:
+        return f"Tape({str(self.path)!r}, {self.form!r}, size={self.size}, edited={self.edited})"
 
     @property
     def is_ours(self) -> bool:

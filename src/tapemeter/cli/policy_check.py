@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -16,6 +15,7 @@ from tapemeter.cli.output import as_json, count, line
 from tapemeter.errors import PolicyError, TapemeterError, UsageError
 from tapemeter.redact import Redactor
 from tapemeter.schemas.explain import shown as shown_value
+from tapemeter.values import Value, asdict
 
 if TYPE_CHECKING:
     import argparse
@@ -31,8 +31,7 @@ DEFAULT = Path("policies")
 _KINDS = (schemas.BUDGET_POLICY, schemas.PRICES)
 
 
-@dataclass(frozen=True, slots=True)
-class _Finding:
+class _Finding(Value):
     """What is wrong with a file; `place`, `expected` and `found` are None where there is no field to name."""
 
     path: str
@@ -43,8 +42,7 @@ class _Finding:
     found: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Checked:
+class _Checked(Value):
     """A file: the policy in it, None where it holds prices or is broken."""
 
     path: str

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from tapemeter import report
 from tapemeter.cli import files, runs
 from tapemeter.cli.output import as_json, count, line
+from tapemeter.values import asdict
 
 if TYPE_CHECKING:
     import argparse

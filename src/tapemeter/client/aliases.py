@@ -12,13 +12,13 @@ a call that took a snapshot goes by it to its end, whatever is changed meanwhile
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeVar
 
 from tapemeter.client.config import Alias, Group, Wire
 from tapemeter.client.defaults import ALIASES, groups_of
 from tapemeter.errors import ConfigError, UsageError
+from tapemeter.values import Value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -34,8 +34,7 @@ _NONE = "none"
 _Named = TypeVar("_Named", Alias, Group)
 
 
-@dataclass(frozen=True, slots=True)
-class Resolution:
+class Resolution(Value):
     """What a name stands for.
 
     `alias` is the name as it was asked for, None where there was none. `endpoint` is None where the group is served
@@ -49,8 +48,7 @@ class Resolution:
     known: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Names:
+class Names(Value):
     """All aliases and groups of one moment; nothing changes them.
 
     UsageError where an alias or the default has a group that there is not, or where an alias hides a group.
@@ -60,9 +58,12 @@ class Names:
     groups: Mapping[str, Group]
     default: str
 
+    @classmethod
+    def of(cls, aliases: Mapping[str, Alias], groups: Mapping[str, Group], default: str) -> Names:
+        """Return names that keep what these mappings hold now."""
+        return cls(MappingProxyType(dict(aliases)), MappingProxyType(dict(groups)), default)
+
     def __post_init__(self) -> None:
-        object.__setattr__(self, "aliases", MappingProxyType(dict(self.aliases)))
-        object.__setattr__(self, "groups", MappingProxyType(dict(self.groups)))
         if not self.groups:
             raise UsageError("there is no group; give at least the default one")
         self.group(self.default, "the default group")
@@ -163,7 +164,7 @@ class AliasRegistry:
         def change(names: Names) -> Names:
             before = names.aliases.get(alias)
             purpose = category or (OTHER if before is None else before.category)
-            return Names({**names.aliases, alias: Alias(alias, group, purpose)}, names.groups, names.default)
+            return Names.of({**names.aliases, alias: Alias(alias, group, purpose)}, names.groups, names.default)
 
         self._swap(change)
 
@@ -174,13 +175,13 @@ class AliasRegistry:
             if alias not in names.aliases:
                 _refuse(alias, names.aliases, "there is no alias", "aliases")
             left = {name: kept for name, kept in names.aliases.items() if name != alias}
-            return Names(left, names.groups, names.default)
+            return Names.of(left, names.groups, names.default)
 
         self._swap(change)
 
     def replace(self, aliases: Iterable[Alias], groups: Iterable[Group], default: str) -> None:
         """Put other names in the place of all there are; UsageError, and no change, where they do not fit together."""
-        names = Names(_by_name(aliases, "alias"), _by_name(groups, "group"), default)
+        names = Names.of(_by_name(aliases, "alias"), _by_name(groups, "group"), default)
         self._swap(lambda _: names)
 
     def reload(self, config: ProviderConfig) -> None:
@@ -199,7 +200,7 @@ class AliasRegistry:
 def _configured(config: ProviderConfig) -> Names:
     wire = Wire.OPENAI if config.endpoint is None else config.endpoint.wire
     try:
-        return Names(
+        return Names.of(
             {**ALIASES, **config.aliases},
             {**groups_of(config.provider, wire, None), **config.groups},
             config.default_group,

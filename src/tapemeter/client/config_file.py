@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tapemeter import documents, schemas
 from tapemeter.client.addresses import address_of
 from tapemeter.documents import Document
+from tapemeter.values import Value, field
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -30,8 +30,7 @@ _KEYS = frozenset(
 Place = tuple[str | int, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class ConfigFile:
+class ConfigFile(Value):
     """What stands in the file; nothing, where `path` is None."""
 
     hiding: Hiding

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import ROUND_CEILING, Context, Decimal
 from types import MappingProxyType
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING
 from tapemeter.errors import CostCalculationError
 from tapemeter.model import Cost, Quality, Usage
 from tapemeter.pricing import priced_names
+from tapemeter.values import Value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -45,8 +45,7 @@ _LONGEST_TOLD = 100
 """Characters of an error, or a name, that are kept."""
 
 
-@dataclass(frozen=True, slots=True)
-class CallCost:
+class CallCost(Value):
     """What one call cost, in US dollars; `usd` is None where nobody can tell.
 
     `own_usd` is by one's own price data, `gateway_usd` what the gateway says; `source` says whose figure `usd` is
@@ -70,8 +69,7 @@ class CallCost:
         return self.usd is None
 
 
-@dataclass(frozen=True, slots=True)
-class Total:
+class Total(Value):
     """What several calls cost together, in US dollars; `unknown` counts those of which nobody can tell.
 
     `own_usd` and `gateway_usd` are sums of the figures that there are, each of its own calls.

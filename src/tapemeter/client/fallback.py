@@ -15,12 +15,12 @@ is given back.
 from __future__ import annotations
 
 from contextlib import aclosing, closing
-from dataclasses import dataclass, replace
 from math import ceil
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 from tapemeter.client.result import Answer, Delta
 from tapemeter.errors import ProviderError, ProxyUnreachableError, UsageError
+from tapemeter.values import Value, replace
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator, Sequence
@@ -51,8 +51,7 @@ _LONGEST_TOLD = 300
 """Characters of the message of one target's error."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Target:
+class Target(Value, eq=False):
     """One model that can be asked: what messages call it, who serves it under which name, and its circuit, if any."""
 
     name: str
@@ -61,8 +60,7 @@ class Target:
     breaker: CircuitBreaker | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
+class Route(Value):
     """The target of an attempt; `reason` says what became of each before it: `rate_limit (HTTP 429) at main`."""
 
     target: Target

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ from tapemeter.client.result import GatewayFacts
 from tapemeter.errors import ProviderError, ProxyUnreachableError
 from tapemeter.model import header
 from tapemeter.providers.values import fields
+from tapemeter.values import Value
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -34,8 +35,7 @@ _REMEDY = (
 _LONGEST_NAME = 200
 
 
-@dataclass(frozen=True, slots=True)
-class Health:
+class Health(Value):
     """Whether a gateway is alive; true where it is. `latency` is seconds, `problem` says why it is not."""
 
     ok: bool

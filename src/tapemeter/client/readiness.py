@@ -14,7 +14,7 @@ import os
 import sys
 import threading
 from contextvars import copy_context
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -25,6 +25,7 @@ from tapemeter.client.config import ProviderConfig, ProviderKind, Retries, Timeo
 from tapemeter.client.hiding import Hiding
 from tapemeter.client.load import load
 from tapemeter.errors import Refusal
+from tapemeter.values import Value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -55,8 +56,7 @@ class Status(StrEnum):
     SKIPPED = "skipped"
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
+class Check(Value):
     """One thing that was looked at: what was found, or why it was not looked at, in a sentence; and for how long."""
 
     name: str
@@ -65,8 +65,7 @@ class Check:
     seconds: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Readiness:
+class Readiness(Value):
     """What all checks of a profile found; `ok` where none failed."""
 
     profile: Profile

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tapemeter.errors import UsageError
+from tapemeter.values import Value, field
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -13,8 +13,7 @@ if TYPE_CHECKING:
 _ROLES = ("system", "developer", "user", "assistant", "tool")
 
 
-@dataclass(frozen=True, slots=True)
-class ModelRequest:
+class ModelRequest(Value):
     """One request for one answer.
 
     `messages` are of OpenAI's chat form (role, content, tool_calls, tool_call_id), `tools` and `response_format` too;

@@ -9,13 +9,13 @@ rule that holds, without the limit, and outside of a job, a call goes where its 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from tapemeter import owner as owners
 from tapemeter.budget.dimensions import plain, shown
 from tapemeter.cassette.mode import Mode
 from tapemeter.errors import PolicyError
+from tapemeter.values import Value
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -34,8 +34,7 @@ class RouteView(Protocol):
         """Return the limit of which most is used, among those that hold for such calls; None where there is none."""
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(Value):
     """The group that serves a call.
 
     `rule` is the one that holds, None where none does; `standing` is the limit that it goes by. `reason` is a sentence,

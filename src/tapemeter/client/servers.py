@@ -7,13 +7,13 @@ reads (OPENAI_API_KEY, ANTHROPIC_API_KEY) to the maker's own address.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from tapemeter.client.addresses import origin_of
 from tapemeter.client.config import Endpoint, ProviderKind, Wire
 from tapemeter.client.defaults import ADDRESS_VARIABLES, ADDRESSES, KEY_VARIABLES
+from tapemeter.values import Value
 
 if TYPE_CHECKING:
     from tapemeter.client.config_file import ConfigFile
@@ -22,8 +22,7 @@ if TYPE_CHECKING:
     from tapemeter.errors import ConfigError
 
 
-@dataclass(frozen=True, slots=True)
-class Servers:
+class Servers(Value):
     """The servers that variables and file name.
 
     `provider` is the one in use, whose server must be named; `keys_of` the one whose keys must be there, None where

@@ -11,7 +11,6 @@ Requests go out through httpx like anyone's, so that they are recorded, replayed
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, cast
 
@@ -29,6 +28,7 @@ from tapemeter.client.streams import AsyncModelStream, ModelStream
 from tapemeter.client.ways import Ways
 from tapemeter.errors import UnownedCall, UsageError
 from tapemeter.intent import Intent, meaning
+from tapemeter.values import Value
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Mapping
@@ -178,8 +178,7 @@ class LlmService:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class _Asking:
+class _Asking(Value):
     """One call under way."""
 
     chain: FallbackChain

@@ -7,13 +7,13 @@ so that a result and the evidence never disagree.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from tapemeter import providers
 from tapemeter.client.result import Answer, Delta, TokenUsage
 from tapemeter.errors import ProviderError
 from tapemeter.providers.sse import Events
+from tapemeter.values import State, field
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -25,8 +25,7 @@ if TYPE_CHECKING:
     from tapemeter.model import Request, Response
 
 
-@dataclass(slots=True)
-class Said:
+class Said(State):
     """What an answer has said so far; a protocol's reader fills it. `finish` is of OpenAI's words."""
 
     texts: list[str] = field(default_factory=list)

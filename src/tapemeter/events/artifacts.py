@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tapemeter.events import files, layout
+from tapemeter.values import Value
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,8 +28,7 @@ LARGEST = 16 * 1024 * 1024
 _NAME = re.compile(rf"{FOLDER}/sha256-([0-9a-f]{{64}})\.txt")
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
+class Kept(Value):
     """What a line of evidence tells of a text: all of it, or a summary and where all of it is."""
 
     text: str | None

@@ -17,7 +17,6 @@ Each line is held against its own hash, against the line before it, and against 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +24,7 @@ from tapemeter import schemas
 from tapemeter.errors import EvidenceError
 from tapemeter.events import artifacts, calls
 from tapemeter.events.line import GENESIS, MAX_LINE, VERSION, is_sealed, parse
+from tapemeter.values import Value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,8 +39,7 @@ _MOST = 100
 """Findings that are told of one file."""
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(Value):
     """Something that is wrong with evidence. `line` is 1-based, None where the fault has no place."""
 
     path: str

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import heapq
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tapemeter import schemas
@@ -17,6 +16,7 @@ from tapemeter.errors import EvidenceError
 from tapemeter.events import artifacts, files, layout
 from tapemeter.events.chain import Chain, fault
 from tapemeter.events.line import GENESIS, VERSION, head, own_seq, seal
+from tapemeter.values import Value
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -59,8 +59,7 @@ def finish(folder: Path) -> Path:
     return whole
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(Value):
     """A run that is to be joined with others: its events, checked."""
 
     path: Path

@@ -10,7 +10,6 @@ Clients that have aiohttp for a transport, as `openai[aiohttp]` and LiteLLM do, 
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from tapemeter import exchange
@@ -62,7 +61,7 @@ def _connecting(wire: ModuleType, connect: Callable[..., Awaitable[Any]]) -> Cal
         owner = claim(head) if isinstance(connector, wire.NETWORKS) else None
         if owner is None:
             return await connect(connector, req, *args, **options)
-        call = exchange.begin(owner, replace(head, body=await wire.whole_body(req)))
+        call = exchange.begin(owner, head.with_body(await wire.whole_body(req)))
         if call is None:
             return await connect(connector, req, *args, **options)
         if call.replay is not None:

@@ -11,7 +11,6 @@ that it began. See docs/decisions/0012-one-layer-for-each-client.md.
 from __future__ import annotations
 
 import platform
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from tapemeter import exchange
@@ -76,7 +75,7 @@ def _sending(send: Callable[..., None]) -> Callable[..., None]:
                 send(conn, None, encode_chunked)
                 return
             body = None if message_body is None else _whole(message_body)
-            call = exchange.begin(owner, replace(head, body=body or b""))
+            call = exchange.begin(owner, head.with_body(body or b""))
             stages.send(conn, call, lambda: send(conn, body, encode_chunked))
         except BaseException:
             del conn._buffer[:]  # noqa: SLF001 - else the next request would begin with this one's head

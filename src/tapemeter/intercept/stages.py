@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from tapemeter import exchange
@@ -186,7 +185,7 @@ class _Gathering(_Stage):
         leave(conn)
         chunked = header(self._request.headers, "transfer-encoding") is not None
         body = unframed(self._body) if chunked else self._body
-        call = exchange.begin(self._owner, replace(self._request, body=body))
+        call = exchange.begin(self._owner, self._request.with_body(body))
         send(conn, call, lambda: conn.send((self._head or b"") + self._body))
 
     def leave(self) -> None:

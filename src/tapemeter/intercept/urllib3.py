@@ -9,7 +9,6 @@ they send with `http.client` after all is seen there.
 from __future__ import annotations
 
 import io
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
@@ -85,7 +84,7 @@ def _attempting(module: ModuleType, tunnels: _Tunnels, send: Callable[..., Any])
         if owner is None:
             return make(None)
         body, options["body"] = _read(options.get("body"))
-        call = exchange.begin(owner, replace(head, body=body), attempt=_attempt(options.get("retries")))
+        call = exchange.begin(owner, head.with_body(body), attempt=_attempt(options.get("retries")))
         if call is None:
             return make(None)
         options["headers"] = _without_expect(options.get("headers"))

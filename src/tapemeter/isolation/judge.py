@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -12,16 +11,14 @@ if TYPE_CHECKING:
     from tapemeter.network import AllowList
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(NamedTuple):
     """What the running code may reach, None for everything, and whose it is, None for nobody's."""
 
     allowed: AllowList | None
     test: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Judge:
+class Judge(NamedTuple):
     """Who decides, and who keeps an account.
 
     `standing` tells what holds here and now; `ask` raises NetworkBlockedError for a `kind` ("connect", "send",

@@ -6,9 +6,8 @@ its connections would be missed. A redirect within the library, and what it look
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial, wraps
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
 from tapemeter.errors import InterceptionError
@@ -139,8 +138,7 @@ def _text(value: Any) -> str:
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
 
 
-@dataclass(frozen=True, slots=True)
-class Door:
+class Door(NamedTuple):
     """Functions of a library that are told where to. `owner` is the class they belong to, "" for the module."""
 
     module: str

@@ -9,8 +9,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
 from tapemeter.errors import NetworkBlockedError
@@ -44,8 +43,7 @@ _LONGEST = 65536
 """Characters of a shell command that are looked at."""
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """A program that is known, and the places that the URLs of its command line name; a host is "" where unreadable."""
 
     name: str

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from tapemeter.budget.dimensions import Dimension, Scope
+from tapemeter.values import State, Value, field
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -57,8 +57,7 @@ class Caller(Protocol):
         """The path of its cassette."""
 
 
-@dataclass(frozen=True, slots=True)
-class Booking:
+class Booking(Value):
     """A slot that a call is booked on: the ledger's account of it, and when its time began."""
 
     slot: Slot
@@ -72,8 +71,7 @@ class Booking:
         return self.slot.scope is Scope.RUN
 
 
-@dataclass(eq=False)
-class Attempt:
+class Attempt(State):
     """One HTTP exchange that a program wants to make for a call."""
 
     caller: Caller

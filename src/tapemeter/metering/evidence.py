@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from tapemeter.budget.dimensions import plain, text_of
 from tapemeter.events.artifacts import NOTHING_KEPT
+from tapemeter.values import Value
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,8 +25,7 @@ class Sink(Protocol):
         """Append one event, whole, before anything that follows from it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Value):
     """What came back for an attempt, as its evidence tells it. Times are seconds."""
 
     answered: Answered

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from contextlib import suppress
-from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import pairwise
@@ -21,6 +20,7 @@ from tapemeter.metering.evidence import Answer, call_event
 from tapemeter.model import Cost, Ending, Quality, Usage
 from tapemeter.pricing import priced_names
 from tapemeter.providers.meter import Answered
+from tapemeter.values import replace
 
 if TYPE_CHECKING:
     from tapemeter.budget.dimensions import Amounts

@@ -5,12 +5,12 @@ It reads the ledger and the job's clock, and changes nothing. Evidence, the fixt
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from decimal import Context, Decimal
 from typing import TYPE_CHECKING
 
 from tapemeter.budget.dimensions import Dimension, Scope, to_units
 from tapemeter.metering.attempt import RUN
+from tapemeter.values import Value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -23,8 +23,7 @@ _EXACT = Context(prec=40)
 """The program under test may have made its own decimals coarser."""
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(Value):
     """What is used of a limit, and what is set aside of it, in the units of its dimension."""
 
     limit: Limit

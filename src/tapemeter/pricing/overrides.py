@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from fnmatch import translate
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from tapemeter.errors import PolicyError
 from tapemeter.pricing.rates import Rate, Rates
 from tapemeter.schemas import Problem
+from tapemeter.values import Value, field
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -25,8 +25,7 @@ _WIDEST, _MOST = 80, 8
 _WILD = re.compile(r"\*|\?|\[!?\]?[^]]*\]")
 
 
-@dataclass(frozen=True, slots=True)
-class Override:
+class Override(Value):
     """The rates of the models that a pattern fits, by the day from which they hold, the latest first."""
 
     pattern: re.Pattern[str]
@@ -40,8 +39,7 @@ class Override:
         return next((rates for since, rates in self.dated if since <= day), None)
 
 
-@dataclass(frozen=True, slots=True)
-class Overrides:
+class Overrides(Value):
     """A price file."""
 
     models: tuple[Override, ...] = ()
@@ -86,8 +84,7 @@ class Overrides:
         return None
 
 
-@dataclass(frozen=True, slots=True)
-class _Reader:
+class _Reader(Value):
     source: str
     version: str
     line: Line

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from decimal import ROUND_CEILING, Context, Decimal, localcontext
 from typing import TYPE_CHECKING
+
+from tapemeter.values import Value
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -17,8 +18,7 @@ _EXACT = Context(prec=100, rounding=ROUND_CEILING)
 """Decimal's own context is the program's to change: it may round, or raise, as the program under test likes."""
 
 
-@dataclass(frozen=True, slots=True)
-class Rate:
+class Rate(Value):
     """US dollars per million tokens; `tiers` are (input tokens beyond which, the rate for all tokens), ascending."""
 
     base: Decimal
@@ -37,8 +37,7 @@ class Rate:
         return max([self.base, *(price for start, price in self.tiers if input_tokens > start)])
 
 
-@dataclass(frozen=True, slots=True)
-class Rates:
+class Rates(Value):
     """The prices of one model at one time.
 
     A missing rate for cached tokens is that of other input, one for reasoning that of other output.

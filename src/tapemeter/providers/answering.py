@@ -6,7 +6,6 @@ Both ways use the same framing and the same readers, so they agree wherever a bo
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from tapemeter.model import Ending, Usage, header, media_type
@@ -19,6 +18,7 @@ from tapemeter.providers.values import money, parse
 from tapemeter.providers.whole import Whole
 from tapemeter.providers.wire import Tokens, UnreadError
 from tapemeter.providers.wires import named
+from tapemeter.values import replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

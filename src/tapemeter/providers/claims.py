@@ -8,18 +8,17 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from tapemeter.providers import own
+from tapemeter.values import Value
 
 if TYPE_CHECKING:
     from tapemeter.model import Request
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(Value):
     """A host pattern and a path pattern that together mean one wire protocol; a missing one fits anything."""
 
     protocol: str

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
+
+from tapemeter.values import Value
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -11,8 +12,7 @@ if TYPE_CHECKING:
     from tapemeter.model import Headers, Usage
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(Value):
     """What a request asks of a model, known before it leaves.
 
     `operation` and `provider` are OpenTelemetry's names (`chat`, `openai`). `prompt_chars` is exact. `input_bound`
@@ -30,8 +30,7 @@ class Asked:
     streams: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Answered:
+class Answered(Value):
     """What came back. `usage` is never None: it is marked where it was estimated, partial or is unknown.
 
     `response_chars` counts the text parts as far as they arrived. `error_type` is a kind of error, such as

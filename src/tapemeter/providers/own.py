@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import re
 import warnings
-from dataclasses import dataclass, replace
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Self
 
 from tapemeter.errors import UsageError
 from tapemeter.providers.wire import Tokens, UnreadError, Wire
+from tapemeter.values import Value, replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -23,8 +23,7 @@ _lock = Lock()
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 
 
-@dataclass(frozen=True, slots=True)
-class _Own:
+class _Own(Value):
     wire: Wire
     host: re.Pattern[str] | None
     path: re.Pattern[str] | None

@@ -6,11 +6,10 @@ protocols there are.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from tapemeter.values import Value
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(Value):
     """Which requests are of a protocol: those whose path ends so, or fits the patterns if there are any.
 
     A group `model` of the pattern is the model. `tells` says that no other request looks so, whatever its host and

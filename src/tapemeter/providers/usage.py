@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tapemeter.providers.values import count, fields
+from tapemeter.values import Value
 
 if TYPE_CHECKING:
     from tapemeter.providers.values import Json
@@ -13,8 +13,7 @@ if TYPE_CHECKING:
 Path = tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Spelling:
+class Spelling(Value):
     """Where a usage object keeps each figure; of several paths the first that holds a count is taken.
 
     `cached_apart` and `reasoning_apart` say that the figure of the input (the output) is without them. `input_more` is
@@ -91,8 +90,7 @@ def spelling_of(usage: Json) -> Spelling:
     return RESPONSES
 
 
-@dataclass(frozen=True, slots=True)
-class Figures:
+class Figures(Value):
     """What a provider said; None for what it did not say. Parts may exceed their whole, as it was said."""
 
     input: int | None = None

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
+
+from tapemeter.values import Value
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,8 +33,7 @@ class UnreadError(Exception):
     """A function of somebody's own protocol failed; what it had read before that counts."""
 
 
-@dataclass(frozen=True, slots=True)
-class Wire:
+class Wire(Value):
     """How requests and answers of one protocol are read.
 
     `family` is whose protocol it is, and `operation` OpenTelemetry's name for what it does. `ask` adds the text parts

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import secrets
 import threading
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from tapemeter.values import Value
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,8 +20,7 @@ if TYPE_CHECKING:
     from tapemeter.proxy.upstreams import Upstream
 
 
-@dataclass(frozen=True)
-class Tenant:
+class Tenant(Value):
     """Whose calls come by one URL, which steps they belong to, and whom they can ask."""
 
     owner: Owner

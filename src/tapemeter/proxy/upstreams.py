@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tapemeter.errors import UsageError
+from tapemeter.values import Value
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 
-@dataclass(frozen=True, slots=True)
-class Upstream:
+class Upstream(Value):
     """A provider: its name in the proxy's URLs, its address, and the variables of its SDKs.
 
     `variables` name an address; `suffix` is what SDKs expect at its end. `keys` name the key.

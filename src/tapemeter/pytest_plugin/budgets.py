@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import reduce
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +10,7 @@ from tapemeter.budget.dimensions import Dimension, Scope, shown, text_of, to_uni
 from tapemeter.budget.policy import Policy, from_arguments
 from tapemeter.errors import BudgetStopped, UsageError
 from tapemeter.pytest_plugin.markers import BUDGET, EXPECT_STOPPED, JOB, where
+from tapemeter.values import Value
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -56,8 +56,7 @@ def job_of(item: pytest.Item) -> str | None:
     return given[0]
 
 
-@dataclass(frozen=True, slots=True)
-class Expectation:
+class Expectation(Value):
     """What `expect_stopped_budget` says of the stop; None where it leaves that open."""
 
     limit: str | None = None

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tapemeter.errors import EvidenceError
 from tapemeter.pytest_plugin import orphans
+from tapemeter.values import State, field
 
 if TYPE_CHECKING:
     from tapemeter.findings import Findings
@@ -21,8 +21,7 @@ OUT_OF_BUDGET = 8
 _JUDGED = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED)
 
 
-@dataclass
-class Ending:
+class Ending(State):
     """How a session ended. `report` is None where no call was made."""
 
     findings: Findings | None

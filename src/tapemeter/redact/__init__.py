@@ -20,23 +20,24 @@ import base64
 import os
 import re
 from contextlib import suppress
-from dataclasses import replace
 from functools import lru_cache
 from itertools import accumulate
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from tapemeter.errors import UsageError
+from tapemeter.model import Request
 from tapemeter.redact import values as secret_values
 from tapemeter.redact.draft import PLACEHOLDER, Draft
 from tapemeter.redact.names import HEADER_WORDS, HEADERS, SECRET_QUERY_PARAMETERS
 from tapemeter.redact.shapes import EIGHT_FOLLOW, RULES, Rule, field, finder_of_matches, parameter
+from tapemeter.values import replace
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from typing import Any
 
-    from tapemeter.model import Chunk, Headers, Request, Response
+    from tapemeter.model import Chunk, Headers, Response
 
 __all__ = ["PLACEHOLDER", "SECRET_QUERY_PARAMETERS", "Redactor"]
 
@@ -89,7 +90,7 @@ class Redactor:
             body = self._draft(body, values).text
         if headers == request.headers and url == request.url and body == request.body:
             return request
-        return replace(request, headers=headers, url=url, body=body)
+        return Request(request.method, url, headers, body)
 
     def response(self, response: Response, secrets: frozenset[bytes] = frozenset()) -> Response:
         """Return the response without secrets, its request's too; the same object if it has none."""

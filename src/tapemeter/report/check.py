@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
-from dataclasses import dataclass
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +13,7 @@ from tapemeter.events import Finding, layout
 from tapemeter.events.chain import tail
 from tapemeter.report.store import MAX_BYTES, folded
 from tapemeter.report.written import dump
+from tapemeter.values import Value
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,8 +22,7 @@ _CHAIN = frozenset({"edited", "removed", "order", "follows", "foreign", "broken"
 """Kinds of findings after which events are not folded."""
 
 
-@dataclass(frozen=True, slots=True)
-class Checked:
+class Checked(Value):
     """What was found wrong with a run, the events first; `events` is how many lines its file has."""
 
     path: str

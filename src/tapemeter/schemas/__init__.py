@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
+
+from tapemeter.values import Value
 
 if TYPE_CHECKING:
     from tapemeter.schemas.fit import Check, Checks
@@ -26,8 +27,7 @@ _WIDEST = 80
 """Characters of a key that are shown."""
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(Value):
     """One place at which a document breaks its schema: keys and indexes that lead to it, wanted, found."""
 
     path: tuple[str | int, ...]

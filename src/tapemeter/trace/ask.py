@@ -6,11 +6,11 @@ tables, and call functions. What it may use is bounded: steps of SQLite's machin
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tapemeter.errors import UsageError
 from tapemeter.trace import store
+from tapemeter.values import Value
 
 if TYPE_CHECKING:
     import sqlite3
@@ -23,15 +23,14 @@ LONGEST_QUERY = 100_000
 _BETWEEN_CHECKS = 10_000
 _REFUSED_FUNCTIONS = frozenset({"load_extension"})
 
-Value = str | int | float | bytes | None
+Cell = str | int | float | bytes | None
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Value):
     """What a query gave: the names of its columns, and its first rows; `more` where it has others."""
 
     columns: tuple[str, ...]
-    rows: tuple[tuple[Value, ...], ...]
+    rows: tuple[tuple[Cell, ...], ...]
     more: bool
 
 

@@ -6,7 +6,6 @@ together in Python, where integers have no end; then no figure that anybody made
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tapemeter.errors import UsageError
@@ -14,6 +13,7 @@ from tapemeter.events.line import stamp
 from tapemeter.trace import store
 from tapemeter.trace.units import usd
 from tapemeter.trace.views import FIGURES, KEYS, MONEY
+from tapemeter.values import Value
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -31,8 +31,7 @@ FILTERS: Mapping[str, str] = {"run": "run_id", "job": "job", "test": "test", "mo
 Key = tuple[str | None, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Figures:
+class Figures(Value):
     """What some calls used. Money is US dollars, exact; `at_least` where a part of it is unknown."""
 
     calls: int
@@ -55,8 +54,7 @@ class Figures:
     at_least: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Costs:
+class Costs(Value):
     """The figures of each key, as many as were asked for, and those of all of them together.
 
     `columns` says what the parts of a key are; `groups` counts the keys that there are.

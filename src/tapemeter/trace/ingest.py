@@ -14,7 +14,6 @@ from __future__ import annotations
 import hashlib
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tapemeter.errors import EvidenceError
@@ -23,6 +22,7 @@ from tapemeter.trace import store
 from tapemeter.trace.load import Load, forget
 from tapemeter.trace.rows import text
 from tapemeter.trace.schema import FILE
+from tapemeter.values import Value
 
 if TYPE_CHECKING:
     import sqlite3
@@ -35,8 +35,7 @@ _UNSETTLED = ""
 """The fingerprint of what changed so lately that a further change might not show."""
 
 
-@dataclass(frozen=True, slots=True)
-class Ingested:
+class Ingested(Value):
     """What the store has now: how many runs, which folders were read this time, and what is wrong with any."""
 
     path: Path

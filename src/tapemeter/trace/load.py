@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tapemeter import schemas
@@ -14,6 +13,7 @@ from tapemeter.events.chain import fault
 from tapemeter.events.line import own_seq
 from tapemeter.trace import rows, units
 from tapemeter.trace.schema import EVENTS, RUNS, Table
+from tapemeter.values import State, field
 
 if TYPE_CHECKING:
     import sqlite3
@@ -31,8 +31,7 @@ def forget(connection: sqlite3.Connection, run_id: str) -> None:
         connection.execute(f"DELETE FROM {table} WHERE run_id = ?", (run_id,))  # noqa: S608 - names of ours
 
 
-@dataclass(slots=True)
-class _Run:
+class _Run(State):
     """What the events of a run tell of it as a whole."""
 
     started: str = ""

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tapemeter.trace.schema import TABLES
+from tapemeter.values import Value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 
-@dataclass(frozen=True, slots=True)
-class Figure:
+class Figure(Value):
     """Something that is added up over calls: the SQL of what one row has of it, never null."""
 
     name: str

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +15,7 @@ from tapemeter.cassette.tapes import vcr as vcr_form
 from tapemeter.cassette.tapes.conversion import decoded, flat, interaction_of
 from tapemeter.model import Chunk, Ending, Response, header, without_headers
 from tapemeter.model import Request as Sent
+from tapemeter.values import replace
 from tapemeter.vcr.request import Request
 from tapemeter.vcr.util import read_body
 
@@ -51,7 +51,7 @@ def sent_of(request: Any) -> Sent:
 def kept_of(request: Any) -> Sent:
     """Return a request of VCR.py's as a cassette of ours keeps one: without what describes the client alone."""
     sent = sent_of(request)
-    return replace(sent, headers=volatile.of_request(sent.headers))
+    return sent.with_headers(volatile.of_request(sent.headers))
 
 
 def response_of(came: Response) -> dict[str, Any]:

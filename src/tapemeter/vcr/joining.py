@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +10,7 @@ from tapemeter.cassette.mode import Mode, Strict
 from tapemeter.cassette.model import Reply
 from tapemeter.model import Ending
 from tapemeter.tape import Found, LentCaller
+from tapemeter.values import Value, replace
 from tapemeter.vcr import forms
 from tapemeter.vcr.errors import CannotOverwriteExistingCassetteException
 from tapemeter.vcr.record_mode import RecordMode
@@ -25,8 +25,7 @@ _RECORDED = {Ending.COMPLETE, Ending.ABANDONED}
 """How a body must have ended to be recorded; VCR.py records nothing of a call that failed either."""
 
 
-@dataclass(frozen=True, slots=True)
-class VcrTape:
+class VcrTape(Value):
     """A cassette as the tape of an owner's call."""
 
     owner: Owner

@@ -7,12 +7,13 @@ another, such as `filter_headers=[("authorization", "DUMMY")]`, is theirs: it st
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 
 from tapemeter.cassette.encoding import decode_chunks
 from tapemeter.model import Chunk, Response, header
+from tapemeter.values import Value
 from tapemeter.vcr.forms import sent_of, text
 from tapemeter.vcr.request import Request
 
@@ -26,8 +27,7 @@ if TYPE_CHECKING:
 _FORM = "application/x-www-form-urlencoded"
 
 
-@dataclass(frozen=True, slots=True)
-class Secrets:
+class Secrets(Value):
     """What takes the secrets out of an interaction: rules, and the request as it was before any hook."""
 
     redactor: Redactor
@@ -41,8 +41,8 @@ class Secrets:
         """Return a request without its secrets, those too that hooks took from one place but not from another."""
         sent, found = sent_of(request), self._found
         carried = tuple(("authorization", secret.decode("utf-8", "replace")) for secret in found)
-        clean = self.redactor.request(replace(sent, headers=(*sent.headers, *carried)))
-        clean = replace(clean, headers=clean.headers[: len(sent.headers)])
+        clean = self.redactor.request(sent.with_headers((*sent.headers, *carried)))
+        clean = clean.with_headers(clean.headers[: len(sent.headers)])
         return _made_of(_Kept(self, found).in_place(clean, sent), sent, request)
 
     @property

@@ -15,12 +15,13 @@ from tapemeter.budget.policy import Limit, OnStop, Policy, UnknownCost, from_arg
 from tapemeter.documents import Document
 from tapemeter.errors import UsageError
 from tapemeter.schemas import BUDGET_POLICY, problems, schema
+from value_strategies import builds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 NAMES = st.sampled_from([None, "gpt-*", "a"])
-LIMITS = st.builds(
+LIMITS = builds(
     Limit,
     scope=st.sampled_from(Scope),
     dimension=st.sampled_from([Dimension.CALLS, Dimension.COST_USD]),
@@ -29,7 +30,7 @@ LIMITS = st.builds(
     model=NAMES,
     alias=NAMES,
 )
-POLICIES = st.builds(
+POLICIES = builds(
     Policy,
     name=st.sampled_from(["", "a", "b"]),
     limits=st.lists(LIMITS, max_size=6).map(tuple),

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import replace
 
 import pytest
 import yaml
@@ -12,6 +11,8 @@ from tapemeter.cassette import format as cassette
 from tapemeter.cassette.model import Interaction, Reply
 from tapemeter.errors import CassetteFormatError
 from tapemeter.model import Chunk, Ending, Request, Response
+from tapemeter.values import replace
+from value_strategies import builds
 
 PATH = "tests/cassettes/a.yaml"
 
@@ -38,7 +39,7 @@ RESPONSES = st.builds(
 KEYS = st.sampled_from(["6a1f", "a16f", "123", "null"]) | st.text(
     st.characters(categories=["L", "N", "P", "Zs"]), min_size=1
 )
-INTERACTIONS = st.builds(
+INTERACTIONS = builds(
     Interaction,
     REQUESTS,
     RESPONSES,

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +16,7 @@ from tapemeter.cassette.pruning import Played, Verdict, What, evidence, judge, n
 from tapemeter.errors import EvidenceError
 from tapemeter.events import EventLog, layout
 from tapemeter.model import Chunk, Request, Response
+from tapemeter.values import replace
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -107,7 +107,7 @@ def test_what_is_newer_than_the_run_is_not_judged(tmp_path: Path, recorded: str)
 def test_what_is_no_model_call_leaves_no_evidence_and_is_not_judged(tmp_path: Path) -> None:
     played = evidence(written(tmp_path, call("a.yaml", "one")))
     other = interaction("x", path="/login")
-    other = replace(other, request=replace(other.request, body=b"user=me"))
+    other = replace(other, request=other.request.with_body(b"user=me"))
     assert judge(entries(interaction("one"), other), "a.yaml", played) == Verdict(What.KEEP)
     assert judge(entries(other), "b.yaml", played).what is What.KEEP
 

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
-from dataclasses import replace
+import dataclasses
 
 import pytest
 
 from tapemeter.cassette.model import Interaction
 from tapemeter.cassette.quality import Flaw, Quality
 from tapemeter.model import Chunk, Ending, Request, Response
+from tapemeter.values import replace
 
 JSON = (("content-type", "application/json"),)
 ONE = Interaction(
@@ -40,7 +41,7 @@ def test_what_was_recorded_before_a_moment_is_too_old() -> None:
 
 
 def test_equal_questions_with_equal_answers_are_doubled() -> None:
-    respelled = replace(ONE, request=replace(ONE.request, body=b'{"b":2,"a":1.0}'), recorded="2026-02-01T00:00:00Z")
+    respelled = replace(ONE, request=ONE.request.with_body(b'{"b":2,"a":1.0}'), recorded="2026-02-01T00:00:00Z")
     other = replace(ONE, response=replace(ONE.response, status=500))
     assert flaws(ONE, other, respelled, ONE) == [(3, Flaw.DUPLICATE), (4, Flaw.DUPLICATE)]
     [weak] = list(_third(ONE, other, respelled))
@@ -53,5 +54,5 @@ def _third(*interactions: Interaction) -> list[str]:
 
 
 def test_requests_that_cannot_be_matched_are_compared_as_they_stand() -> None:
-    broken = replace(ONE, request=replace(ONE.request, url="https://[half"))
+    broken = replace(ONE, request=dataclasses.replace(ONE.request, url="https://[half"))
     assert flaws(broken, broken) == [(2, Flaw.DUPLICATE)]

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,6 +12,7 @@ from tapemeter.cassette.drift import Found
 from tapemeter.cassette.shape import shape
 from tapemeter.cassette.verifying import verify
 from tapemeter.model import Chunk, Ending, Request, Response
+from tapemeter.values import replace
 
 CHAT = providers.ask(
     Request(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,6 +13,7 @@ from tapemeter.cassette.match import Matcher
 from tapemeter.cassette.model import Interaction
 from tapemeter.cli import main
 from tapemeter.model import Chunk, Request, Response
+from tapemeter.values import replace
 
 if TYPE_CHECKING:
     from pathlib import Path

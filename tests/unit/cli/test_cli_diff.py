@@ -1,13 +1,14 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 import time
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tapemeter.model import Ending
+from tapemeter.values import replace
 
 if TYPE_CHECKING:
     from conftest import Command, Tapes
@@ -33,7 +34,7 @@ def test_what_replay_does_not_look_at_does_not_count(cassette: Command, tapes: T
     respelled = replace(
         one,
         recorded="2027-01-01T00:00:00Z",
-        request=replace(one.request, headers=(*one.request.headers, ("x-tag", "1"))),
+        request=one.request.with_headers((*one.request.headers, ("x-tag", "1"))),
         response=replace(
             one.response.with_chunks(
                 [replace(one.response.chunks[0], data=json.dumps(json.loads(answer), indent=2).encode())]
@@ -193,7 +194,7 @@ def test_a_repeated_query_parameter_counts(cassette: Command, tapes: Tapes) -> N
 def test_requests_whose_difference_has_no_path_differ_all_the_same(cassette: Command, tapes: Tapes) -> None:
     def broken(body: bytes) -> Interaction:
         call = tapes.call(body)
-        return replace(call, request=replace(call.request, url="https://host:port/path"))
+        return replace(call, request=dataclasses.replace(call.request, url="https://host:port/path"))
 
     a, b = tapes.write("a.yaml", broken(b"one")), tapes.write("b.yaml", broken(b"two"))
     ran = cassette("diff", a, b, "--json")
@@ -236,8 +237,8 @@ def test_hostile_content_is_escaped_and_no_crash(cassette: Command, tapes: Tapes
     call = tapes.ask(evil, evil)
     deep = b'{"a": ' + b"[" * 900 + b"]" * 900 + b"}"
     deeper = b'{"a": ' + b"[" * 901 + b"]" * 901 + b"}"
-    bad_url = replace(call, request=replace(call.request, url=f"https://[{evil}"))
-    bad_port = replace(call, request=replace(call.request, url="https://host:port/path"))
+    bad_url = replace(call, request=dataclasses.replace(call.request, url=f"https://[{evil}"))
+    bad_port = replace(call, request=dataclasses.replace(call.request, url="https://host:port/path"))
     a = tapes.write("a.yaml", call, bad_url, bad_port, tapes.call(b"deep", deep), tapes.call(deep))
     b = tapes.write(
         "b.yaml",

@@ -1,13 +1,14 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tapemeter.model import Chunk, Ending, Response
+from tapemeter.values import replace
 
 if TYPE_CHECKING:
     from conftest import Command, Tapes
@@ -267,7 +268,9 @@ def test_a_broken_file_is_told_with_its_line(cassette: Command, tapes: Tapes) ->
 def test_nothing_in_a_cassette_reaches_the_terminal_raw(cassette: Command, tapes: Tapes) -> None:
     evil = "\x1b[2J\x1b]52;c;aGk=\x07\r\x08\x7f\x9b31m\x85\u2028\u202e\u2066\tend"
     call = tapes.ask(evil, evil, model=evil)
-    call = replace(call, request=replace(call.request, method=f"GET{evil}", url=call.request.url + "/" + evil))
+    call = replace(
+        call, request=dataclasses.replace(call.request, method=f"GET{evil}", url=call.request.url + "/" + evil)
+    )
     body = {"messages": [{"role": evil, "content": [{"type": evil}]}], "tools": [{"name": evil}]}
     kind = (("content-type", f"text/{evil}"),)
     binary = replace(tapes.call(body), response=Response(200, kind, (Chunk(0.1, evil.encode() + b"\xff"),)))

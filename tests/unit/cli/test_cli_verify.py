@@ -1,9 +1,9 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import json
 import re
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,7 @@ import pytest
 
 from tapemeter.cassette import format as cassette_format
 from tapemeter.model import Chunk, Ending
+from tapemeter.values import replace
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -66,7 +67,7 @@ def test_an_edit_by_hand_is_a_note(cassette: Command, tapes: Tapes) -> None:
 
 
 def _with_header(call: Interaction, value: str) -> Interaction:
-    return replace(call, request=replace(call.request, headers=(*call.request.headers, ("x-tag", value))))
+    return replace(call, request=call.request.with_headers((*call.request.headers, ("x-tag", value))))
 
 
 def _with_response_header(call: Interaction, value: str) -> Interaction:
@@ -292,7 +293,7 @@ def test_a_key_that_is_not_that_of_its_request_is_told(cassette: Command, tapes:
 @pytest.mark.parametrize("url", ["https://[half", "https://host:sk-port/"])
 def test_a_request_without_a_key_is_told(cassette: Command, tapes: Tapes, url: str) -> None:
     call = tapes.ask("one")
-    tapes.write("a.yaml", replace(call, request=replace(call.request, url=url)))
+    tapes.write("a.yaml", replace(call, request=dataclasses.replace(call.request, url=url)))
     ran = cassette("verify", "a.yaml")
     assert ran.code == 1
     assert "its request cannot be matched" in ran.out

@@ -276,6 +276,6 @@ def test_what_is_wrong_with_a_file_is_found_as_in_full(tmp_path: Path, data: st.
 def test_a_short_run_does_not_import_what_reads_long_ones(tmp_path: Path) -> None:
     write_part(tmp_path)
     code = "import sys; from pathlib import Path; from tapemeter import report; report.write(Path(sys.argv[1]))\n"
-    code += "print({'msgspec', 'jsonschema'}.intersection(sys.modules))"
+    code += "print({'tapemeter.schemas.typed', 'jsonschema'}.intersection(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code, tmp_path], check=True, capture_output=True, text=True)
     assert done.stdout == "set()\n"

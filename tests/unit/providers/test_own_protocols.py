@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,6 +10,7 @@ from tapemeter.errors import UsageError
 from tapemeter.model import Chunk, Quality, Request, Response, Usage
 from tapemeter.providers import Fold, Prompt, Spelling, Tokens, Wire, own
 from tapemeter.providers.meter import Asked
+from tapemeter.values import replace
 
 JSON = (("content-type", "application/json"),)
 SPELLING = Spelling(input="read", output="written")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tapemeter.cassette.conversation.parts import Object, Turn, listed, mapping, mappings, shown, string, turn
 from tapemeter.cassette.conversation.streams import answer
+from tapemeter.values import Value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -14,8 +14,7 @@ if TYPE_CHECKING:
     from tapemeter.model import Response
 
 
-@dataclass(frozen=True, slots=True)
-class Answered:
+class Answered(Value):
     """A response: no turns where it is of no known shape; `stopped` are the reasons it gives for its end."""
 
     turns: tuple[Turn, ...]

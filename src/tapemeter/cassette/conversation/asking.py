@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from tapemeter import providers
 from tapemeter.cassette.conversation.parts import Object, Turn, listed, mapping, mappings, parsed, string, text
 from tapemeter.cassette.conversation.parts import turn as turn_of
+from tapemeter.values import Value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,8 +38,7 @@ _BESIDES = ("texts", "inputs", "suffix", "query", "documents", "document")
 _DECLARED = ("functionDeclarations", "function_declarations")
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(Value):
     """A request: no turns where it is of no known shape, no model where it names none."""
 
     model: str | None

@@ -7,8 +7,9 @@ another shape is passed over, and never an error.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from tapemeter.values import Value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -17,8 +18,7 @@ Object = dict[str, Any]
 """A JSON object."""
 
 
-@dataclass(frozen=True, slots=True)
-class Turn:
+class Turn(Value):
     """What one side said: `role` as the wire names it, tool calls and other parts on lines of their own."""
 
     role: str

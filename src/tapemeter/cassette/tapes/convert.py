@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -19,6 +18,7 @@ from tapemeter.cassette.tapes import ours
 from tapemeter.cassette.tapes.conversion import UNKNOWN_TIME, decoded, flat, interaction_of
 from tapemeter.errors import CassetteError, CassetteFormatError
 from tapemeter.model import Chunk, Request, Response
+from tapemeter.values import Value, replace
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,13 +30,15 @@ if TYPE_CHECKING:
 _SCHEMES = frozenset({"http", "https"})
 
 
-@dataclass(frozen=True, slots=True)
-class Converted:
+class Converted(Value):
     """What becomes of a tape: `text` is the cassette, `kept` and `lost` say what is in it and what is not."""
 
-    text: str = field(repr=False)
+    text: str
     kept: tuple[str, ...]
     lost: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        return f"Converted(kept={self.kept!r}, lost={self.lost!r})"
 
 
 def convert(tape: Tape, redactor: Redactor, name: str) -> Converted:
@@ -85,7 +87,7 @@ def prove(tape: Tape, path: Path, redactor: Redactor) -> tuple[str, ...]:
 def _fault(each: TapeInteraction, cassette: Cassette, redactor: Redactor) -> str | None:
     """Return what differs when a recorded request is sent once more, None where nothing does."""
     sent = Request(each.request.method, each.request.uri, flat(each.request.headers), each.request.body or b"")
-    asked = redactor.request(replace(sent, headers=volatile.of_request(sent.headers)))
+    asked = redactor.request(sent.with_headers(volatile.of_request(sent.headers)))
     recording = cassette.play(cassette.matcher.key(asked))
     if recording is None:
         return "its request finds no answer"
@@ -100,7 +102,7 @@ def _fault(each: TapeInteraction, cassette: Cassette, redactor: Redactor) -> str
 
 def _redacted(made: Interaction, each: TapeInteraction, redactor: Redactor) -> Interaction:
     """Return an interaction without secrets, those of request headers that are not kept included."""
-    sent = replace(made.request, headers=flat(each.request.headers))
+    sent = made.request.with_headers(flat(each.request.headers))
     return replace(
         made,
         request=redactor.request(made.request),

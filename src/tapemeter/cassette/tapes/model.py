@@ -6,10 +6,10 @@ coding they then had.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tapemeter.errors import CassetteFormatError
+from tapemeter.values import Value, field
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,22 +22,23 @@ class NoTapeError(CassetteFormatError):
     """The file is of no form that is known: it may be anything at all, such as a configuration."""
 
 
-@dataclass(frozen=True, slots=True)
-class TapeRequest:
+class TapeRequest(Value):
     """One recorded request; `body` is None where there was none."""
 
     method: str
     uri: str
     headers: RawHeaders = field(default_factory=dict)
-    body: bytes | None = field(default=None, repr=False)
+    body: bytes | None = None
+
+    def __repr__(self) -> str:
+        return f"TapeRequest({self.method!r}, {self.uri!r}, {self.headers!r})"  # no body: nobody has looked through it
 
     def as_vcr(self) -> dict[str, Any]:
         """Return the mapping that VCR.py makes its `Request` of, safe to change."""
         return {"method": self.method, "uri": self.uri, "body": self.body, "headers": _copied(self.headers)}
 
 
-@dataclass(frozen=True, slots=True)
-class TapeResponse:
+class TapeResponse(Value):
     """One recorded response; `message` is the reason phrase and `url` that of the answer, None where none was kept.
 
     `timing` is seconds from the request to the headers and to the end of the body, where the form keeps them.
@@ -46,9 +47,12 @@ class TapeResponse:
     status: int
     message: str | None = None
     headers: RawHeaders = field(default_factory=dict)
-    body: bytes = field(default=b"", repr=False)
+    body: bytes = b""
     url: str | None = None
     timing: tuple[float, float] | None = None
+
+    def __repr__(self) -> str:
+        return f"TapeResponse({self.status!r}, {self.message!r}, {self.headers!r}, url={self.url!r})"
 
     def as_vcr(self) -> dict[str, Any]:
         """Return the mapping that VCR.py gives to `before_record_response`, safe to change."""
@@ -60,8 +64,7 @@ class TapeResponse:
         return response if self.url is None else {**response, "url": self.url}
 
 
-@dataclass(frozen=True, slots=True)
-class TapeInteraction:
+class TapeInteraction(Value):
     """One recorded exchange; `recorded` is UTC such as `2026-11-21T04:00:00Z`, None where nothing tells."""
 
     request: TapeRequest
@@ -69,8 +72,7 @@ class TapeInteraction:
     recorded: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Tape:
+class Tape(Value):
     """A recording in the order of its file.
 
     `notes` are sentences about what its form does not keep, or keeps in a doubtful way; `form` names the form, such as

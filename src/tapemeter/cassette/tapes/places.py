@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tapemeter.errors import UsageError
+from tapemeter.values import Value
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -29,8 +29,7 @@ _NOT_OF_THE_PROJECT = frozenset({"__pycache__", "node_modules", "site-packages"}
 _LONGEST_MODULE = 4 * 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(Value):
     """A file to look at: `root` is the folder that was given, None where the file itself was."""
 
     path: Path

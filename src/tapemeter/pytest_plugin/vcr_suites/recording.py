@@ -8,10 +8,10 @@ from __future__ import annotations
 import hashlib
 import os
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tapemeter.pytest_plugin.vcr_suites import joining, marks, options
+from tapemeter.values import Value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -52,8 +52,7 @@ def opened(request: pytest.FixtureRequest, markers: Sequence[pytest.Mark]) -> It
         yield cassette
 
 
-@dataclass(frozen=True, slots=True)
-class _Made:
+class _Made(Value):
     """What a test's cassette is made of."""
 
     config: dict[str, Any]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import json
 import zlib
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -20,6 +19,7 @@ from tapemeter.cassette.tapes.convert import convert, prove
 from tapemeter.cassette.tapes.tape import Tape, TapeInteraction, TapeRequest, TapeResponse, interactions_of
 from tapemeter.errors import CassetteFormatError
 from tapemeter.redact import Redactor
+from tapemeter.values import replace
 
 if TYPE_CHECKING:
     from pathlib import Path
