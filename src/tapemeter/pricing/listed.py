@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from tapemeter.pricing.rates import Rate, Rates
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from tapemeter.pricing.genai import Listing
 
@@ -75,7 +75,7 @@ def _lasting(model: str, provider: str, url: str) -> Rates:
 
 
 def _rates(found: Any, at: datetime) -> Rates:
-    listed = {name: price for name, price in vars(found.get_prices(at)).items() if price is not None}
+    listed = {name: price for name, price in _by_name(found.get_prices(at)).items() if price is not None}
     if not listed and (found.id in _FREE or found.id.endswith(_FREE_EDITION)):
         return Rates(input=Rate(Decimal(0)), output=Rate(Decimal(0)), source=SOURCE, version=version())
     return Rates(
@@ -133,10 +133,15 @@ def _model(name: str, provider: str, url: str) -> Any:
     return genai.consult(find)
 
 
-def _all_prices(model: Any) -> Iterator[dict[str, Any]]:
+def _all_prices(model: Any) -> Iterator[Mapping[str, Any]]:
     prices = model.prices if isinstance(model.prices, list) else [model.prices]
     for price in prices:
-        yield vars(getattr(price, "prices", price))
+        yield _by_name(getattr(price, "prices", price))
+
+
+def _by_name(prices: Any) -> Mapping[str, Any]:
+    """Return prices by their names: the package has them as an object, ours as that alone."""
+    return prices if isinstance(prices, dict) else vars(prices)
 
 
 def _rate(listed: Any) -> Rate | None:

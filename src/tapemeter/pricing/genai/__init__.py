@@ -8,8 +8,6 @@ repeat: with any other edition the package itself is asked. See docs/decisions/0
 
 from __future__ import annotations
 
-import gc
-from contextlib import contextmanager
 from hashlib import sha256
 from importlib.machinery import PathFinder, SourceFileLoader
 from pathlib import Path
@@ -19,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from tapemeter.pricing.genai.finding import Finder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
 KNOWN = {
     "data_snapshot.py": "e82d19c6a2d0adb3e59767b88a639ea678fe7eeaa1d17e1ec57b192fc6fdeb85",
@@ -57,14 +55,9 @@ _shelf = _Shelf()
 def consult(question: Callable[[Listing], _T]) -> _T:
     """Return what a question to the list comes to; it is let go again, unless it is asked often.
 
-    To read it takes 15 ms. To keep it costs more: it is twenty thousand objects, which every full garbage collection
-    visits, and pytest makes some at the end of a session. Whoever asks keeps the answer.
+    To read it takes 3 ms. To keep it costs more: some thousand objects, which every full garbage collection visits, and
+    pytest makes some at the end of a session. Whoever asks keeps the answer.
     """
-    with _no_collections():
-        return _consult(question)  # in whose frame the list ends
-
-
-def _consult(question: Callable[[Listing], _T]) -> _T:
     _shelf.asked += 1
     found = listing() if _shelf.kept is None else _shelf.kept
     if _shelf.asked >= _OFTEN:
@@ -113,15 +106,3 @@ def _read(path: Path) -> list[Any]:
     loader.exec_module(module)
     providers: list[Any] = module.providers
     return providers
-
-
-@contextmanager
-def _no_collections() -> Iterator[None]:
-    """Make twenty thousand objects without having all others looked through for it, which takes longer."""
-    is_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if is_on:
-            gc.enable()

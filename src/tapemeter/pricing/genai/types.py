@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, date, datetime, time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tapemeter.pricing.genai.clauses import (
     ClauseAnd,
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from tapemeter.pricing.genai.clauses import Clause
+
+    Path = str | Sequence[str | "ArrayMatch"]
 
 __all__ = (
     "ArrayMatch",
@@ -65,13 +67,12 @@ class TieredPrices(Listed):
     base: Decimal
     tiers: list[Tier]
 
-    def __init__(self, **fields: object) -> None:
-        super().__init__(**fields)
+    def __post_init__(self) -> None:
         self.tiers.sort(key=lambda tier: tier.start)
 
 
-class ModelPrice(Listed):
-    """Prices by their names, such as `input_mtok`."""
+ModelPrice = dict
+"""Prices by their names, such as `input_mtok`."""
 
 
 class StartDateConstraint(Listed):
@@ -99,8 +100,8 @@ class TimeOfDateConstraint(Listed):
 class ConditionalPrice(Listed):
     """Prices that hold under a condition, or always."""
 
+    prices: ModelPrice[str, Any]
     constraint: StartDateConstraint | TimeOfDateConstraint | None = None
-    prices: ModelPrice
 
 
 class ModelInfo(Listed):
@@ -108,11 +109,17 @@ class ModelInfo(Listed):
 
     id: str
     match: Clause
-    prices: ModelPrice | list[ConditionalPrice]
+    prices: ModelPrice[str, Any] | list[ConditionalPrice]
+    name: str | None = None
+    description: str | None = None
+    context_window: int | None = None
+    price_comments: str | None = None
+    deprecated: bool | None = None
+    price_variants: Sequence[PriceVariant] | None = None
 
-    def get_prices(self, at: datetime) -> ModelPrice:
+    def get_prices(self, at: datetime) -> ModelPrice[str, Any]:
         """Return the prices that hold at a moment: the last whose condition is met, else the first."""
-        if isinstance(self.prices, ModelPrice):
+        if isinstance(self.prices, dict):
             return self.prices
         for price in reversed(self.prices):
             if price.constraint is None or price.constraint.active(at):
@@ -124,9 +131,14 @@ class Provider(Listed):
     """Who serves models."""
 
     id: str
+    name: str
     api_pattern: str
+    pricing_urls: Sequence[str] | None = None
+    description: str | None = None
+    price_comments: str | None = None
     model_match: Clause | None = None
     provider_match: Clause | None = None
+    extractors: Sequence[UsageExtractor] | None = None
     fallback_model_providers: Sequence[str] | None = None
     models: Sequence[ModelInfo] = ()
 
@@ -149,17 +161,34 @@ class Provider(Listed):
 class PriceVariant(Listed):
     """Prices of another tier of service."""
 
+    when: dict[str, str]
+    prices: ModelPrice[str, Any]
+    constraint: StartDateConstraint | TimeOfDateConstraint | None = None
+
 
 class ArrayMatch(Listed):
     """Where a usage is."""
+
+    type: str
+    field: str
+    match: Clause
 
 
 class UsageExtractorMapping(Listed):
     """Where a part of a usage is."""
 
+    path: Path
+    dest: str
+    required: bool = True
+
 
 class UsageExtractor(Listed):
     """How to find a usage."""
+
+    root: Path
+    mappings: Sequence[UsageExtractorMapping]
+    api_flavor: str = "default"
+    model_path: Path = "model"
 
 
 def _called(provider_id: str, providers: Sequence[Provider]) -> Provider | None:
