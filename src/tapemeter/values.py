@@ -9,20 +9,44 @@ takes a NamedTuple or a plain class instead, since msgspec is not imported there
 
 from __future__ import annotations
 
-from typing import dataclass_transform
+from typing import TYPE_CHECKING, dataclass_transform
 
 import msgspec
 from msgspec import field
 from msgspec.structs import asdict, replace
 
+if TYPE_CHECKING:
+    from inspect import Signature
+
 __all__ = ("State", "Value", "asdict", "field", "replace")
 
 
+class _Signed(msgspec.StructMeta):
+    """Tells `help` and its like what a class is made of; msgspec would need the types that only a checker imports."""
+
+    @property
+    def __signature__(self) -> Signature:
+        from inspect import Parameter, Signature  # noqa: PLC0415 - for a reader, not for a session
+
+        hints: dict[str, str] = {}
+        for base in reversed(self.__mro__):
+            hints |= vars(base).get("__annotations__", {})
+        names, defaults = self.__struct_fields__, self.__struct_defaults__
+        given = (*(Parameter.empty,) * (len(names) - len(defaults)), *defaults)
+        kind = Parameter.POSITIONAL_OR_KEYWORD
+        return Signature(
+            [
+                Parameter(name, kind, default=default, annotation=hints.get(name, Parameter.empty))
+                for name, default in zip(names, given, strict=True)
+            ]
+        )
+
+
 @dataclass_transform(frozen_default=True, field_specifiers=(field,))
-class Value(msgspec.Struct, frozen=True):
+class Value(msgspec.Struct, metaclass=_Signed, frozen=True):
     """Never changes; equal to any of its class with equal fields."""
 
 
 @dataclass_transform(eq_default=False, field_specifiers=(field,))
-class State(msgspec.Struct, eq=False):
+class State(msgspec.Struct, metaclass=_Signed, eq=False):
     """Changes while a part works on it; equal to itself alone."""

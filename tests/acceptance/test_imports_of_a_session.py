@@ -36,6 +36,7 @@ TALK = 'URL = "{url}"\n'
 @pytest.fixture
 def suite(project: Project, server: Loopback, monkeypatch: pytest.MonkeyPatch) -> Project:
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    monkeypatch.delenv("PYTEST_XDIST_WORKER", raising=False)
     project.write("pytest.ini", "[pytest]\n")
     project.write("conftest.py", AT_THE_END)
     project.write("talk.py", TALK.format(url=server.url))

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import ast
 import copy
+import inspect
 import pickle
+import pydoc
 import re
 from pathlib import Path
 
 import pytest
 
 import tapemeter
+from tapemeter.cassette.match import Matcher
 from tapemeter.cassette.tapes.convert import Converted
 from tapemeter.cassette.tapes.model import TapeRequest, TapeResponse
 from tapemeter.cli.files import Tape
 from tapemeter.documents import Document
 from tapemeter.intent import Intent
+from tapemeter.metering.attempt import Attempt
 from tapemeter.model import Chunk, Response
+from tapemeter.providers.wire import Wire
 from tapemeter.values import asdict, replace
 
 SOURCE = Path(tapemeter.__file__).parent
@@ -64,6 +69,14 @@ def test_what_changes_is_equal_to_itself_alone() -> None:
     assert intent == intent  # noqa: PLR0124 - the point
     assert intent != Intent("planner", group="main")
     assert len({intent, Intent("planner", group="main")}) == 2
+
+
+def test_help_and_its_like_know_what_a_value_is_made_of() -> None:
+    for kind in (Wire, Matcher, Attempt, Response):
+        assert kind.__name__ in pydoc.render_doc(kind)
+    assert str(inspect.signature(Chunk)) == "(at: 'float', data: 'bytes')"
+    assert list(inspect.signature(Response).parameters) == list(Response.__struct_fields__)
+    assert inspect.signature(Response).parameters["chunks"].default == ()
 
 
 @pytest.mark.parametrize(

@@ -9,12 +9,11 @@ from hypothesis import strategies as st
 from tapemeter.budget.dimensions import COUNTED, Dimension, Scope
 from tapemeter.budget.plan import Plan, Slot
 from tapemeter.budget.policy import Limit, OnStop, Policy, UnknownCost, from_arguments
-from value_strategies import builds
 
 MODELS = ["gpt-4o", "gpt-4o-mini", "llama"]
 ALIASES = ["fast", "house"]
 LIMITS = st.lists(
-    builds(
+    st.builds(
         Limit,
         scope=st.sampled_from(Scope),
         dimension=st.sampled_from(Dimension),

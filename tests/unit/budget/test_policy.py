@@ -15,13 +15,12 @@ from tapemeter.budget.policy import Limit, OnStop, Policy, UnknownCost, from_arg
 from tapemeter.documents import Document
 from tapemeter.errors import UsageError
 from tapemeter.schemas import BUDGET_POLICY, problems, schema
-from value_strategies import builds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 NAMES = st.sampled_from([None, "gpt-*", "a"])
-LIMITS = builds(
+LIMITS = st.builds(
     Limit,
     scope=st.sampled_from(Scope),
     dimension=st.sampled_from([Dimension.CALLS, Dimension.COST_USD]),
@@ -30,7 +29,7 @@ LIMITS = builds(
     model=NAMES,
     alias=NAMES,
 )
-POLICIES = builds(
+POLICIES = st.builds(
     Policy,
     name=st.sampled_from(["", "a", "b"]),
     limits=st.lists(LIMITS, max_size=6).map(tuple),

@@ -17,13 +17,12 @@ from tapemeter.budget.memory_ledger import MemoryLedger
 from tapemeter.budget.policy import Limit
 from tapemeter.budget.stop import CUT, LATE, REFUSED, TRIPPED, Stop
 from tapemeter.values import replace
-from value_strategies import builds
 
 CALL = "call 3, chat with gpt-4o at api.openai.com"
 UNITS = st.integers(0, 10**15)
-STOPS = builds(
+STOPS = st.builds(
     Stop,
-    over=builds(Limit, st.sampled_from(Scope), st.sampled_from(Dimension), UNITS, st.just("policies/small.yaml:4")),
+    over=st.builds(Limit, st.sampled_from(Scope), st.sampled_from(Dimension), UNITS, st.just("policies/small.yaml:4")),
     what=st.sampled_from([REFUSED, CUT, TRIPPED]),
     used_units=UNITS,
     reserved_units=UNITS,

@@ -12,7 +12,6 @@ from tapemeter.cassette.model import Interaction, Reply
 from tapemeter.errors import CassetteFormatError
 from tapemeter.model import Chunk, Ending, Request, Response
 from tapemeter.values import replace
-from value_strategies import builds
 
 PATH = "tests/cassettes/a.yaml"
 
@@ -39,7 +38,7 @@ RESPONSES = st.builds(
 KEYS = st.sampled_from(["6a1f", "a16f", "123", "null"]) | st.text(
     st.characters(categories=["L", "N", "P", "Zs"]), min_size=1
 )
-INTERACTIONS = builds(
+INTERACTIONS = st.builds(
     Interaction,
     REQUESTS,
     RESPONSES,

@@ -13,7 +13,6 @@ from tapemeter.cassette import drift
 from tapemeter.cassette.drift import Change, Drift, Drifts, Found, Kind
 from tapemeter.model import Request, Response
 from tapemeter.redact import Redactor
-from value_strategies import builds
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -124,11 +123,11 @@ def test_a_place_that_differs_twice_in_a_call_is_one_call() -> None:
 
 @given(
     st.lists(
-        builds(
+        st.builds(
             Drift,
             st.sampled_from(Found),
             st.lists(
-                builds(Change, st.text(max_size=300), st.sampled_from(Kind), st.none() | st.text(max_size=300)),
+                st.builds(Change, st.text(max_size=300), st.sampled_from(Kind), st.none() | st.text(max_size=300)),
                 max_size=30,
             ).map(tuple),
             st.none() | st.text(max_size=9),
