@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import concurrent.futures.thread  # noqa: F401 - its package keeps the class, so both are to be imported once
+import importlib
+import pkgutil
 import textwrap
 from typing import TYPE_CHECKING
 
@@ -16,19 +18,16 @@ import pytest
 import trio  # noqa: F401 - httpcore and anyio look for it
 import yaml  # noqa: F401 - its C part raises the errors of the yaml that was imported first
 
-import tapemeter.alarms
-import tapemeter.budget.policy
-import tapemeter.events
-import tapemeter.intercept.carried
-import tapemeter.intercept.httpcore
-import tapemeter.pytest_plugin.lifecycle
-import tapemeter.pytest_plugin.summary
-import tapemeter.session  # noqa: F401
+import tapemeter
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from loopback import Loopback
+
+for _, module, _ in pkgutil.walk_packages(tapemeter.__path__, "tapemeter."):
+    if not module.endswith("__main__"):
+        importlib.import_module(module)
 
 INI = """
 [pytest]
