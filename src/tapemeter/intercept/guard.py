@@ -10,6 +10,7 @@ look-ups it sees, and looks the names up again before it refuses an address that
 What it cannot see: child processes; native code that calls the operating system itself (uvloop, gRPC, c-ares,
 database drivers in C); sockets that were connected before; raw link-layer sockets. `tapemeter.isolation` has guards for
 those; one of them loads this file into child processes by its path, so it imports nothing but what stands below it.
+Addresses are read by `tapemeter.network`, which is imported once a socket is used: in most sessions none is.
 """
 
 from __future__ import annotations
@@ -21,31 +22,32 @@ import threading
 import time
 from contextlib import contextmanager
 from contextvars import ContextVar, copy_context
-from functools import partial, wraps
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from functools import cache, partial, wraps
+from typing import TYPE_CHECKING, Any
 
+from tapemeter import audit
 from tapemeter.errors import NetworkBlockedError
-from tapemeter.network import AllowList, canonical, endpoint, is_address
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+    from types import ModuleType
+    from typing import Literal, Protocol
 
-    from tapemeter.network import Address
+    from tapemeter.network import Address, AllowList
 
-Kind = Literal["connect", "send", "lookup", "unix"]
-"""What is about to happen: a connection, a datagram, a look-up of a name, or anything to a unix socket."""
+    Kind = Literal["connect", "send", "lookup", "unix"]
+    """What is about to happen: a connection, a datagram, a look-up of a name, or anything to a unix socket."""
 
+    class Policy(Protocol):
+        """Answers one question: raises NetworkBlockedError to refuse, returns to allow.
 
-class Policy(Protocol):
-    """Answers one question: raises NetworkBlockedError to refuse, returns to allow.
+        It may be asked more than once for one connection, by address and then by the names of that address, and a
+        refusal counts only when all are refused; so it notes nothing down. `port` is None for look-ups and unix
+        sockets; `host` is the path for the latter.
+        """
 
-    It may be asked more than once for one connection, by address and then by the names of that address, and a
-    refusal counts only when all are refused; so it notes nothing down. `port` is None for look-ups and unix
-    sockets; `host` is the path for the latter.
-    """
-
-    def __call__(self, kind: Kind, host: str, port: int | None, /) -> None:
-        """Raise NetworkBlockedError unless it may happen."""
+        def __call__(self, kind: Kind, host: str, port: int | None, /) -> None:
+            """Raise NetworkBlockedError unless it may happen."""
 
 
 class _Pushed:
@@ -66,7 +68,6 @@ _ASK_AGAIN_AFTER = 30.0
 _NEVER = float("-inf")
 
 _lock = threading.RLock()
-_installed = False
 _stack: list[_Pushed] = []
 _current: _Pushed | None = None
 _undo_patches: dict[tuple[object, str], Callable[[], None]] = {}
@@ -76,13 +77,18 @@ _looked_up: dict[str, float] = {}
 """Names that were allowed to be looked up, and when the guard itself last did so."""
 
 
+@cache
+def network() -> ModuleType:
+    """Return what reads addresses; whoever takes our modules away has to ask before."""
+    from tapemeter import network  # noqa: PLC0415 - see the module's docstring
+
+    return network
+
+
 def install() -> None:
     """Add the audit hook to this process; once, however often it is called."""
-    global _installed  # noqa: PLW0603 - a hook belongs to the process, and so does this
     with _lock:
-        if not _installed:
-            sys.addaudithook(_hook)
-            _installed = True
+        audit.install()
 
 
 def push(
@@ -113,9 +119,11 @@ def push(
 
 
 def _enforce_last() -> None:
-    global _current  # noqa: PLW0603 - the hook looks here, and nothing is cheaper to look at
+    global _current  # noqa: PLW0603 - what was wrapped looks here
     _current = _stack[-1] if _stack else None
+    audit.HANDLERS.update(_HANDLERS)
     if _current is None:
+        audit.HANDLERS.clear()
         while _undo_patches:
             _undo_patches.popitem()[1]()
         _names_of.clear()
@@ -143,15 +151,15 @@ def is_passing() -> bool:
 
 def blocked(kind: Kind, host: str, port: int | None, test: str | None, allow: AllowList) -> NetworkBlockedError:
     """Return the error for something that `allow` refuses: who, where to, what is allowed, and the remedy."""
-    names = sorted(_names_of.get(target, ())) if not isinstance(target := canonical(host), str) else []
-    where = endpoint(host, port) + (f" ({', '.join(names)})" if names and kind != "unix" else "")
+    names = sorted(_names_of.get(target, ())) if not isinstance(target := network().canonical(host), str) else []
+    where = network().endpoint(host, port) + (f" ({', '.join(names)})" if names and kind != "unix" else "")
     deed = {
         "connect": "connect to",
         "send": "send to",
         "lookup": "look up the name",
         "unix": "connect to the unix socket",
     }[kind]
-    remedy = endpoint(names[0] if names else host, port)
+    remedy = network().endpoint(names[0] if names else host, port)
     message = (
         f"{test or 'code that belongs to no running test'} wanted to {deed} {where}; nothing was sent.\n"
         f"  allowed: {allow.describe()}"
@@ -172,12 +180,6 @@ def blocked(kind: Kind, host: str, port: int | None, test: str | None, allow: Al
 # What the hook sees
 
 
-def _hook(event: str, args: tuple[Any, ...]) -> None:
-    # Called for every audited event of the process, each opened file and import: nothing before this line.
-    if _current is not None and event in _HANDLERS:
-        _HANDLERS[event](*args)
-
-
 def _on_address(kind: Kind, sock: socket.socket, address: Any) -> None:
     if address is None:  # sendmsg on a connected socket; its connect was seen
         return
@@ -189,10 +191,12 @@ def _on_address(kind: Kind, sock: socket.socket, address: Any) -> None:
 
 def _on_name(host: Any, *_: Any) -> None:
     # Translating an address, or none at all, asks no name server.
-    if host is not None and not is_address(name := _text(host)):
+    if host is None:
+        return
+    if not network().is_address(name := _text(host)):
         ask("lookup", name, None)
         if not _passing.get():
-            _looked_up.setdefault(str(canonical(name)), _NEVER)
+            _looked_up.setdefault(str(network().canonical(name)), _NEVER)
 
 
 def _on_reverse_look_up(host: Any) -> None:
@@ -233,7 +237,7 @@ def ask(kind: Kind, host: str, port: int | None) -> None:
 
 
 def _is_allowed_by_name(pushed: _Pushed, kind: Kind, host: str, port: int | None) -> bool:
-    address = canonical(host)
+    address = network().canonical(host)
     if isinstance(address, str):
         return False
     return any(_allows(pushed.policy, kind, name, port) for name in _names_behind(address, pushed))
@@ -270,7 +274,7 @@ def _look_up_again(names: Iterable[str]) -> None:
 
 def _learn(name: str, found: Iterable[tuple[Any, ...]]) -> None:
     for *_, address in found:
-        behind = canonical(str(address[0]))
+        behind = network().canonical(str(address[0]))
         if not isinstance(behind, str):
             _names_of.setdefault(behind, set()).add(name)
 
@@ -314,8 +318,8 @@ def _learning(getaddrinfo: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(getaddrinfo)
     def wrapped(host: Any, *args: Any, **options: Any) -> Any:
         found = getaddrinfo(host, *args, **options)
-        if _current is not None and host is not None and not is_address(name := _text(host)):
-            _learn(str(canonical(name)), found)
+        if _current is not None and host is not None and not network().is_address(name := _text(host)):
+            _learn(str(network().canonical(name)), found)
         return found
 
     return wrapped

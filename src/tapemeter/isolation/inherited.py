@@ -35,6 +35,7 @@ def start(folder: str) -> None:
             raise guard.blocked(kind, host, port, test, allowed)
 
     told = partial(_tell, Path(folder).parent / children.REFUSED)
+    guard.network()  # while it is to be found
     guard.push(policy, names=allowed.names, on_refusal=told)
     judge = Judge(standing=lambda: Standing(allowed, test), ask=guard.ask, refused=told)
     processes.install(judge, imports.ImportWatch, folder=folder, entry=lambda: folder)
