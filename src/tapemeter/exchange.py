@@ -26,7 +26,8 @@ from tapemeter import tape as tapes
 from tapemeter.budget.dimensions import Dimension
 from tapemeter.budget.policy import OnStop
 from tapemeter.cassette import legible, volatile
-from tapemeter.cassette.mode import TABLE, Decision, Mode
+from tapemeter.cassette.decision import TABLE, Decision
+from tapemeter.cassette.mode import Mode
 from tapemeter.errors import BudgetStopped, CassetteError, PartialRecording, UnreadableCassette
 from tapemeter.model import (
     STREAM_TYPES,

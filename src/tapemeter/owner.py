@@ -21,19 +21,19 @@ import os
 import shlex
 import threading
 from contextvars import ContextVar
-from enum import Enum, auto
 from functools import cached_property
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+    from typing import Protocol
 
     from tapemeter.budget.stop import Stop
     from tapemeter.budget.tally import Tally
     from tapemeter.cassette.cassette import Cassette
     from tapemeter.cassette.drift import Drifts
-    from tapemeter.cassette.mode import Mode, OnStale, Strict
+    from tapemeter.cassette.mode import Mode
     from tapemeter.clock import JobClock
     from tapemeter.errors import NetworkBlockedError, Refusal
     from tapemeter.job import Job
@@ -41,53 +41,52 @@ if TYPE_CHECKING:
     from tapemeter.network import AllowList
     from tapemeter.redact import Redactor
 
+    class House(Protocol):
+        """What all owners of a session share."""
 
-class State(Enum):
+        @property
+        def mode(self) -> Mode | None:
+            """The mode that holds for every test; None where only marked tests are concerned."""
+
+        @property
+        def is_live(self) -> bool:
+            """Whether live was asked for, so that no cassette is read or written."""
+
+        def note_unowned(self, what: str) -> None:
+            """Note a model call that went out unrecorded, since it belongs to no running test."""
+
+        @property
+        def redactor(self) -> Redactor:
+            """What hides secrets."""
+
+        @property
+        def replay_speed(self) -> float | None:
+            """How much faster than recorded answers are replayed; None for at once."""
+
+        @property
+        def strict(self) -> str:
+            """What is done about recordings that answer other requests than they were recorded for."""
+
+        @property
+        def on_stale(self) -> str:
+            """What is done about recordings that are older than they may be."""
+
+        @property
+        def root(self) -> Path:
+            """The folder that paths in messages are relative to."""
+
+        @property
+        def meter(self) -> Meter:
+            """What books every model call."""
+
+
+class State:
     """Where an owner is in its life."""
 
-    OPEN = auto()
-    IN_USE = auto()
+    OPEN = "open"
+    IN_USE = "in use"
     """A fixture of wider scope between its set-up and its tear-down."""
-    CLOSED = auto()
-
-
-class House(Protocol):
-    """What all owners of a session share."""
-
-    @property
-    def mode(self) -> Mode | None:
-        """The mode that holds for every test; None where only marked tests are concerned."""
-
-    @property
-    def is_live(self) -> bool:
-        """Whether live was asked for, so that no cassette is read or written."""
-
-    def note_unowned(self, what: str) -> None:
-        """Note a model call that went out unrecorded, since it belongs to no running test."""
-
-    @property
-    def redactor(self) -> Redactor:
-        """What hides secrets."""
-
-    @property
-    def replay_speed(self) -> float | None:
-        """How much faster than recorded answers are replayed; None for at once."""
-
-    @property
-    def strict(self) -> Strict:
-        """What is done about recordings that answer other requests than they were recorded for."""
-
-    @property
-    def on_stale(self) -> OnStale:
-        """What is done about recordings that are older than they may be."""
-
-    @property
-    def root(self) -> Path:
-        """The folder that paths in messages are relative to."""
-
-    @property
-    def meter(self) -> Meter:
-        """What books every model call."""
+    CLOSED = "closed"
 
 
 _making = threading.RLock()
@@ -121,7 +120,7 @@ class Owner:
         make_job: Callable[[], Job],
         make_cassette: Callable[[Path], Cassette],
         find_path: Callable[[], Path],
-        allowed: AllowList,
+        find_allowed: Callable[[], AllowList],
         guarded: bool,
         nodeid: str,
     ) -> None:
@@ -133,8 +132,7 @@ class Owner:
         """The clock of its job, which there is before the job."""
         self._job, self._make_job = job, make_job
         self._make_cassette, self._find_path = make_cassette, find_path
-        self.allowed = allowed
-        """Hosts that its code may reach: model calls aside, what goes there is none of our business."""
+        self._find_allowed = find_allowed
         self.guarded = guarded
         """Whether everything else is refused."""
         self.state = State.OPEN
@@ -145,12 +143,12 @@ class Owner:
         """When the recordings that were played though they were too old had been made."""
 
     def __repr__(self) -> str:
-        return f"<Owner {self.label} {self.mode} {self.state.name.lower()}>"
+        return f"<Owner {self.label} {self.mode} {self.state}>"
 
     @property
     def closed(self) -> bool:
         """Whether its turn is over for good."""
-        return self.state is State.CLOSED
+        return self.state == State.CLOSED
 
     # What is made when it is needed
 
@@ -191,6 +189,11 @@ class Owner:
     def path(self) -> Path:
         """Where its cassette lies."""
         return self._find_path()
+
+    @cached_property
+    def allowed(self) -> AllowList:
+        """Hosts that its code may reach: model calls aside, what goes there is none of our business."""
+        return self._find_allowed()
 
     @property
     def usage(self) -> Tally:
@@ -238,7 +241,7 @@ _houses: list[House] = []
 def current() -> Owner | None:
     """Return whose call it would be if one were made here and now; a closed owner for code that was left over."""
     bound = _bound.get()
-    if bound is None or bound.state is State.IN_USE:
+    if bound is None or bound.state == State.IN_USE:
         return _running[-1] if _running else None
     return bound
 
@@ -285,7 +288,7 @@ def enter(owner: Owner) -> None:
     _bound.set(owner)
 
 
-def leave(owner: Owner, state: State) -> None:
+def leave(owner: Owner, state: str) -> None:
     """End an owner's turn; who ran before it runs again."""
     owner.state = state
     if owner in _running:

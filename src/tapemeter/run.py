@@ -11,13 +11,14 @@ import os
 import threading
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from tapemeter.clock import RunClock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
+    from typing import Final
 
     from tapemeter.alarms import Alarms
     from tapemeter.budget.ledger import Ledger
@@ -39,16 +40,17 @@ def new_run_id(now: datetime | None = None) -> str:
     return f"{moment:%Y%m%dT%H%M%S}.{moment.microsecond // 1000:03d}Z-{os.urandom(3).hex()}"
 
 
-class Place(NamedTuple):
+class Place:
     """Where a run keeps what it writes, and which of its processes this one is.
 
     `shared` is a folder for what its processes share while they run; None where there is one process.
     """
 
-    report_dir: Path
-    run_id: str
-    process: str = MAIN
-    shared: Path | None = None
+    def __init__(self, report_dir: Path, run_id: str, process: str = MAIN, shared: Path | None = None) -> None:
+        self.report_dir: Final = report_dir
+        self.run_id: Final = run_id
+        self.process: Final = process
+        self.shared: Final = shared
 
     @property
     def folder(self) -> Path:
@@ -161,7 +163,7 @@ class Run:
 
     def share(self, folder: Path) -> str:
         """Have other processes take part, before any call was made; return the run's id."""
-        self.place = self.place._replace(shared=folder)
+        self.place = Place(self.place.report_dir, self.place.run_id, self.place.process, folder)
         return self.place.run_id
 
     @property

@@ -9,12 +9,10 @@ from typing import TYPE_CHECKING
 
 from tapemeter import intercept
 from tapemeter import owner as owners
-from tapemeter.cassette import age
 from tapemeter.cassette.mode import Mode
 from tapemeter.clock import JobClock
 from tapemeter.findings import Findings
 from tapemeter.intercept import guard
-from tapemeter.network import AllowList
 from tapemeter.owner import Owner, State
 from tapemeter.run import MAIN, Place, Run, new_run_id
 
@@ -25,13 +23,13 @@ if TYPE_CHECKING:
     from tapemeter.budget.policy import Policy
     from tapemeter.cassette.cassette import Cassette
     from tapemeter.cassette.match import Matcher
-    from tapemeter.cassette.mode import OnStale, Strict
     from tapemeter.cassette.recorded import Recorded
     from tapemeter.errors import NetworkBlockedError
     from tapemeter.isolation.children import Folder
     from tapemeter.job import Job
     from tapemeter.metering.meter import Meter
     from tapemeter.model import Request
+    from tapemeter.network import AllowList
     from tapemeter.redact import Redactor
     from tapemeter.settings import CassetteArguments, Settings
 
@@ -50,7 +48,6 @@ class Session:
         self.findings = Findings()
         self._more_rules = redact
         self._undo: list[Callable[[], None]] = []
-        self._allowed = AllowList.default().plus(settings.allow_hosts)
         self._children: Folder | None = None
         self._process = os.getpid()
 
@@ -70,12 +67,12 @@ class Session:
         return self.settings.replay_speed
 
     @property
-    def strict(self) -> Strict:
+    def strict(self) -> str:
         """What is done about recordings that answer other requests than they were recorded for."""
         return self.settings.strict
 
     @property
-    def on_stale(self) -> OnStale:
+    def on_stale(self) -> str:
         """What is done about recordings that are older than they may be."""
         return self.settings.on_stale
 
@@ -100,6 +97,13 @@ class Session:
     def _rules(self) -> tuple[str, ...]:
         """The rules for it besides those that are built in."""
         return (*self.settings.redact, *self._more_rules())
+
+    @cached_property
+    def _allowed(self) -> AllowList:
+        """What the settings let every test reach."""
+        from tapemeter.network import AllowList  # noqa: PLC0415 - not before something wants to be reached
+
+        return AllowList.default().plus(self.settings.allow_hosts)
 
     @cached_property
     def _recorded(self) -> Recorded:
@@ -189,11 +193,15 @@ class Session:
             make_job=lambda: self._new_job(name, policy, clock, nodeid),
             make_cassette=lambda path: self._cassette(path, mode, arguments, normalizer()),
             find_path=path if callable(path) else lambda: path,
-            allowed=self._together(allowed),
+            find_allowed=lambda: self._together(allowed),
             guarded=replays or (allowed is not None and mode is not Mode.OFF),
             nodeid=nodeid,
         )
-        made.stale_before = age.cutoff(self.settings.max_age_for(arguments.max_age), self.run.clock.today)
+        max_age = self.settings.max_age_for(arguments.max_age)
+        if max_age is not None:
+            from tapemeter.cassette import age  # noqa: PLC0415 - only where recordings may be too old
+
+            made.stale_before = age.cutoff(max_age, self.run.clock.today)
         return made
 
     def _known_job(self, job: Job | str | None, policy: Policy | None, *, replays: bool, group: bool) -> Job | None:

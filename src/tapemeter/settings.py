@@ -9,24 +9,25 @@ command line (or ini) and a marker both name is allowed.
 from __future__ import annotations
 
 import math
-from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-from tapemeter.cassette import age
 from tapemeter.cassette.mode import Mode, OnStale, Strict
 from tapemeter.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from typing import Final
 
 MODES = ("replay", "record", "live", "verify", "off")
 RECORD = ("missing", "all")
 GUARDS = ("python", "process", "namespace")
+STRICT = (Strict.OFF, Strict.REPORT, Strict.FAIL)
+ON_STALE = (OnStale.WARN, OnStale.FAIL, OnStale.RECORD)
 FAIL_ON = ("unplayed", "warning", "unpriced", "stopped", "drift", "stale", "orphans")
 
 
-class Source(Enum):
+class Source:
     """Where a mode was given; a marker stands between COMMAND_LINE and the others."""
 
     COMMAND_LINE = "the command line"
@@ -34,7 +35,7 @@ class Source(Enum):
     INI = "ini llm_mode"
 
 
-class Settings(NamedTuple):  # as what every session makes at its start; a dataclass takes several times as long to make
+class Settings:
     """What holds for a whole session.
 
     `mode` is None where none was given: tests that use a marker or fixture of ours replay then. `replay_speed`
@@ -44,29 +45,52 @@ class Settings(NamedTuple):  # as what every session makes at its start; a datac
     `max_age` is in seconds, infinite for any age and None where none was given; `max_age_source` says where.
     """
 
-    root: Path
-    cassette_dir: Path
-    mode: Mode | None = None
-    mode_source: Source | None = None
-    allow_hosts: tuple[str, ...] = ()
-    replay_speed: float | None = None
-    fail_on: frozenset[str] = frozenset()
-    record_failed: bool = False
-    redact: tuple[str, ...] = ()
-    report_dir: Path = Path(".tapemeter")
-    budget_policy: Path | None = None
-    prices: Path | None = None
-    keep_responses: bool = True
-    on_alarm: tuple[str, ...] = ()
-    guard: str = "python"
-    strict: Strict = Strict.OFF
-    max_age: float | None = None
-    max_age_source: Source | None = None
-    on_stale: OnStale = OnStale.WARN
+    def __init__(
+        self,
+        root: Path,
+        cassette_dir: Path,
+        mode: Mode | None = None,
+        mode_source: str | None = None,
+        *,
+        allow_hosts: tuple[str, ...] = (),
+        replay_speed: float | None = None,
+        fail_on: frozenset[str] = frozenset(),
+        record_failed: bool = False,
+        redact: tuple[str, ...] = (),
+        report_dir: Path = Path(".tapemeter"),
+        budget_policy: Path | None = None,
+        prices: Path | None = None,
+        keep_responses: bool = True,
+        on_alarm: tuple[str, ...] = (),
+        guard: str = "python",
+        strict: str = Strict.OFF,
+        max_age: float | None = None,
+        max_age_source: str | None = None,
+        on_stale: str = OnStale.WARN,
+    ) -> None:
+        self.root: Final = root
+        self.cassette_dir: Final = cassette_dir
+        self.mode: Final = mode
+        self.mode_source: Final = mode_source
+        self.allow_hosts: Final = allow_hosts
+        self.replay_speed: Final = replay_speed
+        self.fail_on: Final = fail_on
+        self.record_failed: Final = record_failed
+        self.redact: Final = redact
+        self.report_dir: Final = report_dir
+        self.budget_policy: Final = budget_policy
+        self.prices: Final = prices
+        self.keep_responses: Final = keep_responses
+        self.on_alarm: Final = on_alarm
+        self.guard: Final = guard
+        self.strict: Final = strict
+        self.max_age: Final = max_age
+        self.max_age_source: Final = max_age_source
+        self.on_stale: Final = on_stale
 
     def max_age_for(self, marker: float | None) -> float | None:
         """Return the age, in seconds, that recordings of a test may have whose marker names one, or nothing."""
-        if marker is None or self.max_age_source is Source.COMMAND_LINE:
+        if marker is None or self.max_age_source == Source.COMMAND_LINE:
             return self.max_age
         return marker
 
@@ -75,7 +99,7 @@ class Settings(NamedTuple):  # as what every session makes at its start; a datac
 
         A session in replay stays in replay for every test, so that nothing can leave the machine.
         """
-        given = self.mode is Mode.REPLAY or self.mode_source is Source.COMMAND_LINE
+        given = self.mode is Mode.REPLAY or self.mode_source == Source.COMMAND_LINE
         if marker is None or (self.mode is not None and given):
             return self.mode or Mode.REPLAY
         return marker
@@ -83,7 +107,7 @@ class Settings(NamedTuple):  # as what every session makes at its start; a datac
 
 def read_mode(
     *, option: str | None, record: str | None, environment: str | None, ini: str | None
-) -> tuple[Mode | None, Source | None]:
+) -> tuple[Mode | None, str | None]:
     """Return the session's mode and where it was given; UsageError for unknown or contradictory words."""
     if record is not None and record not in RECORD:
         raise UsageError(f"--record-cassettes={record} is unknown; write --record-cassettes, or =missing, or =all")
@@ -140,29 +164,35 @@ def parse_guard(text: str) -> str:
     return word
 
 
-def parse_strict(text: str) -> Strict:
+def parse_strict(text: str) -> str:
     """Return what a user wants done about recordings of other requests; UsageError for an unknown word."""
     word = text.strip().lower()
-    if word not in set(Strict):
-        raise UsageError(f"--llm-strict={text} is unknown; write one of {', '.join(Strict)}")
-    return Strict(word)
+    if word not in STRICT:
+        raise UsageError(f"--llm-strict={text} is unknown; write one of {', '.join(STRICT)}")
+    return word
 
 
-def parse_on_stale(text: str) -> OnStale:
+def parse_on_stale(text: str) -> str:
     """Return what a user wants done about recordings that are too old; UsageError for an unknown word."""
     word = text.strip().lower()
-    if word not in set(OnStale):
-        raise UsageError(f"--llm-on-stale={text} is unknown; write one of {', '.join(OnStale)}")
-    return OnStale(word)
+    if word not in ON_STALE:
+        raise UsageError(f"--llm-on-stale={text} is unknown; write one of {', '.join(ON_STALE)}")
+    return word
 
 
-def read_max_age(*, option: str | None, ini: str | None) -> tuple[float | None, Source | None]:
+def read_max_age(*, option: str | None, ini: str | None) -> tuple[float | None, str | None]:
     """Return the age that recordings may have, in seconds, and where it was given; UsageError for what is no age."""
     if option:
-        return age.parse(option, "--llm-max-age"), Source.COMMAND_LINE
+        return _age(option, "--llm-max-age"), Source.COMMAND_LINE
     if ini:
-        return age.parse(ini, "ini llm_max_age"), Source.INI
+        return _age(ini, "ini llm_max_age"), Source.INI
     return None, None
+
+
+def _age(given: Any, where: str) -> float:
+    from tapemeter.cassette import age  # noqa: PLC0415 - only where one is given
+
+    return age.parse(given, where)
 
 
 def check_namespace(mode: Mode | None, hosts: Iterable[str] = ()) -> None:
@@ -205,15 +235,31 @@ def parse_fail_on(text: str) -> frozenset[str]:
     return kinds
 
 
-class CassetteArguments(NamedTuple):
+class CassetteArguments:
     """The arguments of `@pytest.mark.llm_cassette`, checked; None stands for not given."""
 
-    name: str | None = None
-    mode: Mode | None = None
-    ignore: tuple[str, ...] | None = None
-    match_on: tuple[str, ...] | None = None
-    repeat: bool | None = None
-    max_age: float | None = None
+    def __init__(
+        self,
+        *,
+        name: str | None = None,
+        mode: Mode | None = None,
+        ignore: tuple[str, ...] | None = None,
+        match_on: tuple[str, ...] | None = None,
+        repeat: bool | None = None,
+        max_age: float | None = None,
+    ) -> None:
+        self.name: Final = name
+        self.mode: Final = mode
+        self.ignore: Final = ignore
+        self.match_on: Final = match_on
+        self.repeat: Final = repeat
+        self.max_age: Final = max_age
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, CassetteArguments) and vars(self) == vars(other)
+
+    def __hash__(self) -> int:
+        return hash(tuple(vars(self).values()))
 
     @classmethod
     def parse(cls, args: Iterable[Any], kwargs: Mapping[str, Any], where: str) -> CassetteArguments:
@@ -236,7 +282,7 @@ class CassetteArguments(NamedTuple):
                 ignore=_ignore(given.get("ignore")),
                 match_on=_match_on(given.get("match_on")),
                 repeat=_repeat(given.get("repeat")),
-                max_age=None if given.get("max_age") is None else age.parse(given["max_age"], "max_age"),
+                max_age=None if given.get("max_age") is None else _age(given["max_age"], "max_age"),
             )
         except UsageError as error:
             raise UsageError(f"{where}: {error}") from None

@@ -22,7 +22,7 @@ from tapemeter.budget import policy
 from tapemeter.budget.dimensions import Dimension, Scope
 from tapemeter.budget.stop import Stop
 from tapemeter.budget.tally import Tally
-from tapemeter.cassette import body, mapping, match, mode, store
+from tapemeter.cassette import body, decision, mapping, match, store
 from tapemeter.cassette import format as cassette_format
 from tapemeter.cassette.model import Interaction
 from tapemeter.cassette.verify import Kind
@@ -30,7 +30,7 @@ from tapemeter.cli import ALONE, COMMANDS
 from tapemeter.model import Ending, Quality, Request, Response
 from tapemeter.outcome import JobState
 from tapemeter.providers import prompt
-from tapemeter.pytest_plugin import budgets, calling, ending, fixtures, hookspecs, markers, options, proxying
+from tapemeter.pytest_plugin import budgets, ending, fixtures, hookspecs, options
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -120,22 +120,13 @@ def test_every_limit_that_is_documented_is_taken() -> None:
         policy.from_arguments("here", others=None)
 
 
-@pytest.mark.parametrize(("marker", "arguments"), [marker_arguments(line) for line in markers.LINES])
+@pytest.mark.parametrize(("marker", "arguments"), [marker_arguments(line) for line in options.MARKERS])
 def test_every_marker_and_argument_is_documented(marker: str, arguments: list[str]) -> None:
     assert {str(name) for name in reference("markers").defined_in(marker)} == set(map(str, arguments))
 
 
 def test_every_fixture_has_its_section() -> None:
-    sources = "".join(map(inspect.getsource, (fixtures, calling, proxying))).replace(
-        "from __future__ import annotations", ""
-    )
-    functions = [node for node in ast.parse(sources).body if isinstance(node, ast.FunctionDef)]
-    ours = {
-        function.name
-        for function in functions
-        if not function.name.startswith("_")
-        and any("pytest.fixture" in ast.unparse(decorator) for decorator in function.decorator_list)
-    }
+    ours = {name for name in fixtures.OURS if not name.startswith("_")}
     assert {heading.strip("`") for heading in reference("fixtures").headings[1:]} == ours
 
 
@@ -181,7 +172,7 @@ def test_the_table_of_modes_is_the_one_in_force() -> None:
         r"^\| `([\w-]+)`[^|]*\| (\w+)[^|]*\| (\w+)", reference("modes").section("What becomes of a call"), re.MULTILINE
     )
     assert {(name, place == 0): word for name, *words in rows for place, word in enumerate(words)} == {
-        (kind.value, hit): decision.value for (kind, hit), decision in mode.TABLE.items()
+        (kind.value, hit): decision.value for (kind, hit), decision in decision.TABLE.items()
     }
 
 

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from tapemeter import UsageError
-from tapemeter.cassette.mode import TABLE, Mode
+from tapemeter.cassette.decision import TABLE
+from tapemeter.cassette.mode import Mode
 from tapemeter.settings import CassetteArguments, Settings, Source, parse_fail_on, parse_speed, read_mode
 
 GIVEN: dict[str, str | None] = {"option": None, "record": None, "environment": None, "ini": None}

@@ -1,4 +1,7 @@
-"""What a mode does with a hit and with a miss: one table, and nothing decides elsewhere."""
+"""How the calls of a test are answered, and what is done about recordings that answer another request or are old.
+
+Every session that replays reads this at its start, so what is a word and no more is no enumeration.
+"""
 
 from __future__ import annotations
 
@@ -24,42 +27,26 @@ class Mode(StrEnum):
     @property
     def plays(self) -> bool:
         """Whether recordings are read and played."""
-        return self in {Mode.REPLAY, Mode.RECORD}
+        return self in _PLAY
 
     @property
     def reads(self) -> bool:
         """Whether recordings are read, to be played or to be compared with."""
-        return self.plays or self is Mode.VERIFY
+        return self in _READ
 
     @property
     def records(self) -> bool:
         """Whether answers are written to the cassette."""
-        return self in {Mode.RECORD, Mode.RECORD_ALL}
+        return self in _RECORD
 
 
-class Decision(StrEnum):
-    """What becomes of one call."""
-
-    PLAY = "play"
-    SEND = "send"
-    REFUSE = "refuse"
+# To name a mode takes Python longer than to look for one, and every test asks several times.
+_PLAY = frozenset({Mode.REPLAY, Mode.RECORD})
+_READ = _PLAY | {Mode.VERIFY}
+_RECORD = frozenset({Mode.RECORD, Mode.RECORD_ALL})
 
 
-TABLE: dict[tuple[Mode, bool], Decision] = {  # by mode, and whether the cassette has a hit
-    (Mode.REPLAY, True): Decision.PLAY,
-    (Mode.REPLAY, False): Decision.REFUSE,
-    (Mode.RECORD, True): Decision.PLAY,
-    (Mode.RECORD, False): Decision.SEND,
-    (Mode.RECORD_ALL, True): Decision.SEND,
-    (Mode.RECORD_ALL, False): Decision.SEND,
-    (Mode.LIVE, True): Decision.SEND,
-    (Mode.LIVE, False): Decision.SEND,
-    (Mode.VERIFY, True): Decision.SEND,
-    (Mode.VERIFY, False): Decision.SEND,
-}
-
-
-class Strict(StrEnum):
+class Strict:
     """What is done about a recording that answers another request than it was recorded for."""
 
     OFF = "off"
@@ -67,7 +54,7 @@ class Strict(StrEnum):
     FAIL = "fail"
 
 
-class OnStale(StrEnum):
+class OnStale:
     """What is done about a recording that is older than it may be."""
 
     WARN = "warn"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from tapemeter.intercept import threads
 from tapemeter.intercept.imports import ImportWatch
@@ -15,12 +15,11 @@ if TYPE_CHECKING:
     from tapemeter.intercept.adapter import Adapter
 
 
-class Known(NamedTuple):
+class Known:
     """A module of a client library, or of executors, and the class of its adapter, which is loaded once that is."""
 
-    module: str
-    adapter: str
-    arguments: tuple[str, ...] = ()
+    def __init__(self, module: str, adapter: str, arguments: tuple[str, ...] = ()) -> None:
+        self.module, self.adapter, self.arguments = module, adapter, arguments
 
     def load(self) -> Adapter:
         """Return the adapter."""

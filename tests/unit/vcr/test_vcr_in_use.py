@@ -496,7 +496,7 @@ def test_a_recording_of_another_request_is_noted_where_that_is_asked_for(talk: T
         talk.ask("one")
     with program.open_run(root=tmp_path) as run, run.job("it"), loose.use_cassette(talk.tape):
         owner = owners.running()
-        run._session.settings = run._session.settings._replace(strict=Strict.REPORT)
+        run._session.settings.strict = Strict.REPORT
         talk.ask("one more")
         [drift] = owner.drift
     assert [change.path for change in drift.changes] == ["messages[0].content"]
