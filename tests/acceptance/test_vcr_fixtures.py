@@ -361,3 +361,18 @@ def test_tests_that_are_marked_and_ask_nothing_read_no_yaml(suite: Project) -> N
         suite.write(f"cassettes/test_it/test_one[{n}].yaml", answers(a="A"))
     suite.run_apart(passed=20)
     assert len(tapes(suite.path / "cassettes")) == 20
+
+
+def test_whose_suite_it_is_is_told_when_a_test_asks_though_none_said_so_before(suite: Project) -> None:
+    text = """
+        import pytest
+
+        {fixture}
+        def test_one(request):
+            assert request.getfixturevalue("vcr_cassette_dir").endswith({folder!r})
+        """
+    suite.write("test_it.py", text.format(fixture="", folder="cassettes/test_it"))
+    suite.run(passed=1)
+    override = "vcr_cassette_name = pytest.fixture(name='vcr_cassette_name')(lambda: 'mine')"
+    suite.write("test_it.py", text.format(fixture=override, folder="/cassettes"))
+    suite.run(passed=1)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ast
-import inspect
 import re
 from pathlib import Path
 
@@ -11,7 +9,8 @@ import pytest
 from pages import reference
 
 from tapemeter.cassette.mode import Mode
-from tapemeter.pytest_plugin.vcr_suites import fixtures, hookspecs, joining, marks, options, style
+from tapemeter.pytest_plugin import fixtures, options
+from tapemeter.pytest_plugin.vcr_suites import joining, style
 from tapemeter.settings import Settings, Source
 
 _ROW = re.compile(r"^\| `([\w-]+)[^`]*` \|", re.MULTILINE)
@@ -23,17 +22,11 @@ def rows(section: str) -> set[str]:
 
 
 def test_every_marker_has_a_row() -> None:
-    assert rows("Markers") == {line.partition("(")[0] for line in marks.LINES}
+    assert rows("Markers") == {line.partition("(")[0] for line in options.VCR_MARKERS}
 
 
 def test_every_fixture_has_a_row() -> None:
-    functions = [node for node in ast.parse(inspect.getsource(fixtures)).body if isinstance(node, ast.FunctionDef)]
-    names = {
-        function.name
-        for function in functions
-        if not function.name.startswith("_")
-        and any("pytest.fixture" in ast.unparse(decorator) for decorator in function.decorator_list)
-    }
+    names = {name for name in fixtures.OF_VCR_SUITES if not name.startswith("_")}
     assert len(names) == 10
     assert rows("Fixtures") == names | {"block_network"}
 
@@ -48,8 +41,7 @@ def test_every_option_has_a_row_with_what_it_takes() -> None:
 
 
 def test_every_hook_has_a_row() -> None:
-    hooks = [name for name, value in vars(hookspecs).items() if inspect.isfunction(value)]
-    assert rows("Hook") == set(hooks)
+    assert rows("Hook") == set(dir(options.RecordingHook()))
 
 
 def test_every_style_has_a_column() -> None:

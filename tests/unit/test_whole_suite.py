@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tapemeter.findings import Findings
-from tapemeter.pytest_plugin import whole
-from tapemeter.pytest_plugin.collected import WATCH, Watch
+from tapemeter.pytest_plugin import WATCH, Watch, whole
 
 if TYPE_CHECKING:
     from pathlib import Path

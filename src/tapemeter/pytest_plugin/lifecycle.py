@@ -12,9 +12,8 @@ import pytest
 
 from tapemeter import owner as owners
 from tapemeter.errors import BudgetStopped
-from tapemeter.outcome import Turn
 from tapemeter.owner import State
-from tapemeter.pytest_plugin import markers, names, orphans, strictness
+from tapemeter.pytest_plugin import fixtures, markers, names, orphans, strictness
 from tapemeter.pytest_plugin.binding import bound_fixture, bound_function
 from tapemeter.pytest_plugin.refusals import Refusals, is_stop, shorten
 from tapemeter.settings import CassetteArguments
@@ -44,6 +43,11 @@ class Lifecycle:
         self._failed: set[pytest.Item] = set()
         self._skipped: set[pytest.Item] = set()
         self._refusals = Refusals()
+        self._spent: str | None = None
+        """Why nothing is left of the run's budget for the test that begins."""
+
+    def __dir__(self) -> list[str]:
+        return [name for name in vars(Lifecycle) if name.startswith("pytest_")]
 
     def owner_of(self, item: pytest.Item) -> Owner | None:
         """Return the owner of a running test; None where the test is none of ours."""
@@ -60,7 +64,9 @@ class Lifecycle:
         """Open the test's owner before any of its fixtures run; a rerun gets a new one."""
         self._failed.discard(item)
         self._skipped.discard(item)
-        if not markers.concerns(item, self.session.mode) or self.session.run.stopped is not None:
+        is_ours = markers.concerns(item, self.session.mode)
+        self._spent = self.session.run.stopped if is_ours else None
+        if not is_ours or self._spent is not None:
             return (yield)
         self._owners[item] = owner = self._open(item)
         self._enter(owner)
@@ -69,6 +75,17 @@ class Lifecycle:
         except BaseException:
             self._refusals.hush(self._owners[item])
             raise
+
+    @pytest.hookimpl(specname="pytest_runtest_setup", tryfirst=True)
+    def pytest_runtest_setup_not(self, item: pytest.Item) -> None:
+        """Skip a test of ours for which nothing is left of the run's budget: it was not run, and is no failure.
+
+        This stands behind the wrappers of other plugins, which count on each other.
+        """
+        if self._spent is not None:
+            reason = f"not run: run budget: {self._spent}"
+            self.session.run.evidence.write("not_run", {"test": item.nodeid, "reason": reason})
+            raise pytest.skip.Exception(reason, _use_item_location=True)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, object, object]:
@@ -115,7 +132,7 @@ class Lifecycle:
 
                 item.user_properties += budgets.properties(owner, self.session.settings.guard)
                 skipped = item in self._skipped
-                self._end(owner, Turn.PASSED if passed else Turn.CANCELLED if skipped else Turn.FAILED)
+                self._end(owner, "passed" if passed else "cancelled" if skipped else "failed")
         orphans.note(self.session, owner, passed=passed and owner.stop is None)
         if passed:
             strictness.judge(owner)
@@ -145,13 +162,13 @@ class Lifecycle:
             findings.left_out.append(owner.cassette_name)
         if item in self._skipped:
             findings.skipped += 1
-            findings.unnamed += markers.CONFIG_FIXTURE in markers.overrides(item)
+            findings.unnamed += fixtures.CONFIG_FIXTURE in fixtures.overrides(item)
 
     def finish(self) -> None:
         """End what is still under way, as after an interruption, and the jobs of several tests."""
         for owner in self._owners.values():
             self.session.close(owner, keep=False)
-            self._end(owner, Turn.CANCELLED)
+            self._end(owner, "cancelled")
         self._owners.clear()
         failed = frozenset(item.nodeid for item in self._failed - self._skipped)
         self.session.run.close_groups(failed)
@@ -189,15 +206,17 @@ class Lifecycle:
         """Whether a test that has called nothing may be stopped all the same, by time that passed, or should be."""
         if self.session.run.has_limits and not owner.clock.replays:
             return True
-        return any(marker.name in _JUDGED for marker in item.iter_markers())
+        return markers.has(item, _JUDGED)
 
-    def _end(self, owner: Owner, turn: Turn) -> None:
+    def _end(self, owner: Owner, turn: str) -> None:
         if not owner.has_job:
             return
+        from tapemeter.outcome import Turn  # noqa: PLC0415 - only tests that have made a call
+
         if self.session.run.orchestrator.is_group(owner.job):
             owner.clock.pause()  # until its next test
         else:
-            self.session.run.orchestrator.close(owner.job, turn)
+            self.session.run.orchestrator.close(owner.job, Turn(turn))
 
     def _enter(self, owner: Owner) -> None:
         owners.enter(owner)
@@ -215,7 +234,7 @@ class Lifecycle:
         trigger = owners.current()
         if trigger is None or trigger.closed:
             return (yield)
-        if fixturedef.scope == "function" or fixturedef.argname in markers.OVERRIDABLE:
+        if fixturedef.scope == "function" or fixturedef.argname in fixtures.OVERRIDABLE:
             with bound_fixture(fixturedef, trigger):
                 result = yield
             if not trigger.closed:  # as it is where this was what configured the test
@@ -233,6 +252,8 @@ class Lifecycle:
             self._refusals.note(owner, error)
             owner.mode = owner.mode if self.session.settings.record_failed else _not_recording(owner)
             if owner.has_job:
+                from tapemeter.outcome import Turn  # noqa: PLC0415 - as in _end
+
                 owner.job.outcome.take(Turn.FAILED)
             raise
         finally:
@@ -249,7 +270,7 @@ class Lifecycle:
 
     def _close_fixture(self, owner: Owner) -> None:
         self.session.close(owner, keep=True)
-        self._end(owner, Turn.PASSED)
+        self._end(owner, "passed")
         orphans.note(self.session, owner)
         self._judge_unplayed(owner, shared=True)
         self._refusals.raise_swallowed(owner)
@@ -262,9 +283,9 @@ class Lifecycle:
         from tapemeter.pytest_plugin import budgets  # noqa: PLC0415 - only tests with such fixtures
 
         before = self._owners[item]
-        arguments = markers.config_arguments(values.get(markers.CONFIG_FIXTURE, {}), item.nodeid)
-        where = f"{markers.POLICY_FIXTURE} of {item.nodeid}"
-        policy = budgets.policy_given(values.get(markers.POLICY_FIXTURE), self.session.root, where)
+        arguments = markers.config_arguments(values.get(fixtures.CONFIG_FIXTURE, {}), item.nodeid)
+        where = f"{fixtures.POLICY_FIXTURE} of {item.nodeid}"
+        policy = budgets.policy_given(values.get(fixtures.POLICY_FIXTURE), self.session.root, where)
         self._owners[item] = owner = self._open_marked(item, arguments, policy, job=before.job)
         owners.leave(before, State.CLOSED)
         self._enter(owner)
@@ -288,7 +309,7 @@ class Lifecycle:
         arguments = markers.cassette_arguments(item).over(config)
         theirs = joining.first_mode(item, self.session.mode)
         if theirs is not None:
-            arguments = arguments._replace(mode=theirs)
+            arguments = CassetteArguments(mode=theirs).over(arguments)
         group = budgets.job_of(item)
         owner = self._of_test(
             item,

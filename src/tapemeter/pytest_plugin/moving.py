@@ -31,7 +31,7 @@ def move(config: pytest.Config, given: argparse.Namespace) -> None:
         environment=os.environ.get("LLM_MODE"),
         ini=config.getini("llm_mode"),
     )
-    if mode is Mode.OFF and source is settings.Source.COMMAND_LINE:  # then nothing is done about the network either
+    if mode is Mode.OFF and source == settings.Source.COMMAND_LINE:  # then nothing is done about the network either
         return
     settings.check_namespace(mode, (*given.llm_allow_host, *config.getini("llm_allow_hosts")))
     ports = settings.parse_ports(config.getini("llm_network_guard_forward"))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
-from tapemeter.pytest_plugin.collected import WATCH
+from tapemeter.pytest_plugin import WATCH
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import tapemeter.vcr
+from tapemeter.pytest_plugin import Finder
 from tapemeter.pytest_plugin.vcr_suites.imports import REPLACED, STAND_INS, VcrImports
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def no_vcr() -> Iterator[None]:
     """Have nobody know of a module `vcr`, nor find one that is installed."""
     kept = {name: sys.modules.pop(name) for name in list(sys.modules) if name == "vcr" or name.startswith("vcr.")}
     finders = sys.meta_path[:]
-    sys.meta_path[:] = [_Without(finder) for finder in finders if not isinstance(finder, VcrImports)]
+    sys.meta_path[:] = [_Without(finder) for finder in finders if not isinstance(finder, Finder | VcrImports)]
     try:
         yield
     finally:

@@ -14,8 +14,6 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-import pytest
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
@@ -64,31 +62,6 @@ STAND_INS = (
 _PACKAGES = frozenset({"vcr", "vcr.persisters", "vcr.serializers"})
 
 
-WATCH: pytest.StashKey[VcrImports] = pytest.StashKey()
-
-
-def watch(config: pytest.Config) -> None:
-    """Serve the imports of a session, from before its conftests are loaded where that is possible.
-
-    Nothing is served where the mode is off.
-    """
-    if WATCH in config.stash:
-        return
-    given = getattr(config.known_args_namespace, "llm_mode", None) or os.environ.get("LLM_MODE")
-    word: str = given or config.getini("llm_mode") or ""
-    if word.strip().lower() == "off":
-        return
-    config.stash[WATCH] = served = VcrImports()
-    served.install()
-    config.add_cleanup(served.undo)
-
-
-def is_used(config: pytest.Config) -> bool:
-    """Whether anything in the session imports `vcr`."""
-    served = config.stash.get(WATCH, None)
-    return served is not None and served.is_used
-
-
 class VcrImports:
     """Serves the imports of `vcr` and of the modules below it, from `install` to `undo`."""
 
@@ -98,9 +71,9 @@ class VcrImports:
         self._undo: list[Callable[[], None]] = []
         self._served: set[str] = set()
 
-    def install(self) -> None:
-        """Serve what is imported from now on, and what was imported before."""
-        sys.meta_path.insert(0, self)
+    def install(self, place: int = 0) -> None:
+        """Serve what is imported from now on, and what was imported before; as the finder at that place."""
+        sys.meta_path.insert(place, self)
         for name in REPLACED if _is_vcr(getattr(sys.modules.get(ROOT), "__path__", ())) else ():
             if name in sys.modules:
                 self._replace(name, sys.modules[name])

@@ -20,18 +20,6 @@ VCR = "vcr"
 BLOCK = "block_network"
 ALLOWED = "allowed_hosts"
 DEFAULT = "default_cassette"
-LINES = (
-    (
-        "vcr(*cassettes): answer the test's requests from its cassette in VCR.py's format, and from the cassettes that "
-        "are named. Other arguments are VCR.py's configuration, over that of the fixture vcr_config."
-    ),
-    "default_cassette(name): the test's own cassette for the marker vcr.",
-    (
-        "block_network(allowed_hosts=None): let the test reach no host, except to record for the marker vcr. "
-        "allowed_hosts: regular expressions of hosts that it may reach."
-    ),
-    "allowed_hosts(hosts): what block_network allows, where neither it nor --allowed-hosts names any.",
-)
 _OURS = "llm_cassette"
 _CASSETTE = "vcr_cassette"
 """The fixture of pytest-vcr's that is a test's cassette; its `vcr` is an object with which tests open their own."""

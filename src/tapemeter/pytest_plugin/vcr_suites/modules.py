@@ -7,6 +7,7 @@ import warnings
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from tapemeter.pytest_plugin.options import given
 from tapemeter.pytest_plugin.vcr_suites import joining, marks, options
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ def vcr(request: pytest.FixtureRequest) -> Any:
     """Return the VCR object of a module, for tests to use and for conftests to register things with."""
     from tapemeter.vcr import VCR  # noqa: PLC0415 - only tests that use it
 
-    if options.given(request.config, "--vcr-record-mode"):
+    if given(request.config, "--vcr-record-mode"):
         warnings.warn(
             "--vcr-record-mode is the name that pytest-vcr gave up; write --vcr-record",
             DeprecationWarning,

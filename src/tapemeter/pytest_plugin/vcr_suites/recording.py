@@ -10,6 +10,7 @@ import os
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
+from tapemeter.pytest_plugin.options import given
 from tapemeter.pytest_plugin.vcr_suites import joining, marks, options
 from tapemeter.values import Value
 
@@ -36,7 +37,7 @@ def opened(request: pytest.FixtureRequest, markers: Sequence[pytest.Mark]) -> It
     configured = config.get("record_mode")
     how = joining.recording(
         session.settings,
-        given=options.given(request.config, "--record-mode"),
+        given=given(request.config, "--record-mode"),
         configured=None if configured is None else str(getattr(configured, "value", configured)),
         default=request.getfixturevalue("record_mode"),
     )
@@ -147,7 +148,7 @@ def allowed_hosts(request: pytest.FixtureRequest) -> list[str] | None:
     allowed = request.node.get_closest_marker(marks.ALLOWED)
     found = (
         (block.kwargs.get("allowed_hosts") if block is not None else None)
-        or options.given(request.config, "--allowed-hosts")
+        or given(request.config, "--allowed-hosts")
         or (_listed(allowed) if allowed is not None else None)
         or request.getfixturevalue("vcr_config").get("allowed_hosts")
     )
@@ -165,12 +166,12 @@ def block(request: pytest.FixtureRequest) -> None:
     if session is None:
         return
     if markers and not options.is_off(request.config):
-        given = options.given(request.config, "--record-mode")
+        said = given(request.config, "--record-mode")
         configured = None
-        if given is None:
+        if said is None:
             configured = marks.merged(request.getfixturevalue("vcr_config"), markers).get("record_mode")
         default = request.getfixturevalue("record_mode")
-        how = joining.recording(session.settings, given=given, configured=configured, default=default)
+        how = joining.recording(session.settings, given=said, configured=configured, default=default)
         if how.mode not in {None, "none"}:
             return
     joining.block(request.node, request.getfixturevalue("allowed_hosts") or [])

@@ -13,12 +13,12 @@ files that lie where only pytest-vcr has them. Where nothing tells, it is pytest
 
 from __future__ import annotations
 
-import inspect
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tapemeter.pytest_plugin import conftests
 from tapemeter.pytest_plugin.vcr_suites import options
 
 if TYPE_CHECKING:
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 INI = "llm_vcr"
-_TELLING = frozenset({"vcr_cassette", "vcr_cassette_name"})
-"""Fixtures that pytest-vcr alone has."""
 
 
 class Style(StrEnum):
@@ -41,8 +39,12 @@ _STYLE: pytest.StashKey[Style] = pytest.StashKey()
 
 
 def of(config: pytest.Config) -> Style:
-    """Return the style of the session's suite."""
-    return config.stash.get(_STYLE, Style.RECORDING)
+    """Return the style of the session's suite; what tests and conftests say is looked at now if it was not before."""
+    known = config.stash.get(_STYLE, None)
+    if known is not None:
+        return known
+    session: Any = config.pluginmanager.get_plugin("session")
+    return decide(config, getattr(session, "items", ()), [])
 
 
 def named(config: pytest.Config) -> Style | None:
@@ -60,7 +62,7 @@ def early(config: pytest.Config) -> Style | None:
         return style
     if options.is_for_recording(config):
         return Style.RECORDING
-    if options.is_for_pytest_vcr(config) or any(map(_tells, _conftests(config))):
+    if options.is_for_pytest_vcr(config) or conftests.tell(config):
         return Style.PYTEST_VCR
     return None
 
@@ -84,54 +86,12 @@ def decide(config: pytest.Config, items: Sequence[pytest.Item], marked: Sequence
     return style
 
 
-def _conftests(config: pytest.Config) -> Iterator[Any]:
-    for plugin in config.pluginmanager.get_plugins():
-        if options.is_conftest(plugin):
-            yield plugin
-
-
-def _tells(conftest: Any) -> bool:
-    """Whether a conftest has or asks for one of the fixtures, or has or asks for `vcr` in a wider scope."""
-    for name, value in vars(conftest).items():
-        function = _fixture_function(value)
-        if function is None:
-            continue
-        asked = _arguments(function)
-        if name in _TELLING or _TELLING & asked:
-            return True
-        if (name == "vcr" or "vcr" in asked) and _scope(value) not in {None, "function"}:
-            return True
-    return False
-
-
-def _fixture_function(value: Any) -> Any:
-    """Return the function of a fixture, in the forms that pytest 8 and later have; None for what is no fixture."""
-    if hasattr(value, "_fixture_function_marker"):
-        return value._fixture_function  # noqa: SLF001 - no public way to see a fixture in a module
-    if hasattr(value, "_pytestfixturefunction"):
-        wrapped = getattr(value, "__pytest_wrapped__", None)
-        return value if wrapped is None else wrapped.obj
-    return None
-
-
-def _scope(value: Any) -> Any:
-    marker = getattr(value, "_fixture_function_marker", None) or value._pytestfixturefunction  # noqa: SLF001 - see above
-    return marker.scope
-
-
-def _arguments(function: Any) -> set[str]:
-    try:
-        return set(inspect.signature(function).parameters)
-    except (TypeError, ValueError):
-        return set()
-
-
 def _asks(items: Iterable[pytest.Item]) -> bool:
     """Whether a test asks for a fixture that pytest-vcr alone has, or one is overridden for it."""
     seen: set[int] = set()
     for item in items:
         names = getattr(item, "fixturenames", ())
-        if _TELLING.intersection(names):
+        if conftests.OF_PYTEST_VCR_ALONE.intersection(names):
             return True
         module = item.getparent(pytest.Module)
         if module is None or id(module) in seen:
