@@ -204,6 +204,7 @@ class Serving:
         from tapemeter.pytest_plugin import summary  # noqa: PLC0415 - most sessions have nothing to say
 
         summary.write(terminalreporter, self._ended)
+        self._ended = None  # else its report is looked through whenever pytest collects garbage from here on
 
     def pytest_unconfigure(self, config: pytest.Config) -> None:
         """Take interception and guard down."""

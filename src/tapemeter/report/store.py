@@ -77,24 +77,26 @@ class _Check:
 
     def __init__(self, report: dict[str, Any]) -> None:
         self._report = report
-        self._fits = True
+        self._misfits: list[str] = []  # which the rows note by themselves: else they would hold this, and this them
         self.watched = {
-            name: value.watched(partial(self._note, name)) if isinstance(value, Rows) else value
+            name: value.watched(partial(_note, self._misfits, name)) if isinstance(value, Rows) else value
             for name, value in report.items()
         }
         """The report of which every entry has to be made once."""
 
-    def _note(self, name: str, row: dict[str, Any]) -> None:
-        self._fits = self._fits and schemas.entry_check(schemas.USAGE_REPORT, name)(row)
-
     def faults(self, path: Path) -> list[Finding]:
         """Return what is not as the schema says, of a report beside these events."""
         rest = {name: [] if isinstance(value, Rows) else value for name, value in self._report.items()}
-        if self._fits and schemas.fits(rest, schemas.USAGE_REPORT):
+        if not self._misfits and schemas.fits(rest, schemas.USAGE_REPORT):
             return []
         target = str(path.with_name(layout.REPORT))
         problems = schemas.problems(plain(self._report), schemas.USAGE_REPORT)
         return [events.Finding(target, None, "schema", str(problem)) for problem in problems]
+
+
+def _note(misfits: list[str], name: str, row: dict[str, Any]) -> None:
+    if not misfits and not schemas.entry_check(schemas.USAGE_REPORT, name)(row):
+        misfits.append(name)
 
 
 def load(path: Path) -> dict[str, Any]:
