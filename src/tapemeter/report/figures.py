@@ -61,6 +61,9 @@ _PLACES = {name: place for place, name in enumerate(_COUNTS)}
 _CALLS, _ATTEMPTS, _INPUT, _UNPRICED, _UNSURE = map(
     _PLACES.__getitem__, ("calls", "attempts", "input_tokens", "unpriced", "unsure")
 )
+_SOURCE, _QUALITY = _PLACES[SOURCES[0]], _PLACES[QUALITIES[0]]
+_BEFORE_TOTAL, _AFTER_TOTAL = _COUNTS[: _INPUT + 2], _COUNTS[_INPUT + 2 : _UNPRICED]
+"""The counts that a report has before and after all tokens together, which are not counted."""
 NOT_SENT = {name: _PLACES[name] for name in ("refused", "missed")}
 """The outcomes of attempts that were not sent, and the places of their counts."""
 _OF_SOURCE = {name: _PLACES[name] for name in SOURCES}
@@ -198,33 +201,22 @@ class Figures:
 
     def as_json(self) -> dict[str, Any]:
         """Return the figures as a report has them."""
-        counted = dict(zip(_COUNTS, self._counts, strict=True))
+        counts = self._counts
+        read, written = counts[_INPUT : _INPUT + 2]
         p50, p95 = self._durations.percentiles(50, 95)
         first_p50, first_p95 = self._first_chunks.percentiles(50, 95)
         return {
-            "calls": counted["calls"],
-            "attempts": counted["attempts"],
-            "refused": counted["refused"],
-            "missed": counted["missed"],
-            "failed": counted["failed"],
-            "errors": counted["errors"],
-            "incomplete": counted["incomplete"],
-            "input_tokens": counted["input_tokens"],
-            "output_tokens": counted["output_tokens"],
-            "total_tokens": counted["input_tokens"] + counted["output_tokens"],
-            "cache_read_tokens": counted["cache_read_tokens"],
-            "cache_write_tokens": counted["cache_write_tokens"],
-            "reasoning_tokens": counted["reasoning_tokens"],
-            "prompt_chars": counted["prompt_chars"],
-            "response_chars": counted["response_chars"],
-            "sources": {name: counted[name] for name in SOURCES},
-            "quality": {name: counted[name] for name in QUALITIES},
+            **dict(zip(_BEFORE_TOTAL, counts, strict=False)),
+            "total_tokens": read + written,
+            **dict(zip(_AFTER_TOTAL, counts[len(_BEFORE_TOTAL) :], strict=False)),
+            "sources": dict(zip(SOURCES, counts[_SOURCE:], strict=False)),
+            "quality": dict(zip(QUALITIES, counts[_QUALITY:], strict=True)),
             "cost": {
                 "spent_usd": text(self._spent),
                 "avoided_usd": text(self._avoided),
                 "today_usd": text(self._today),
-                "unknown": counted["unpriced"],
-                "at_least": counted["unsure"] > 0,
+                "unknown": counts[_UNPRICED],
+                "at_least": counts[_UNSURE] > 0,
             },
             "latency": {
                 "p50_seconds": p50,

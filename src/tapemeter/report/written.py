@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+from functools import lru_cache
 from json.encoder import encode_basestring as quoted
 from typing import TYPE_CHECKING, Any
 
@@ -61,11 +62,16 @@ def _text(value: Any, margin: str) -> str:
     inner = f"{margin}  "
     if type(value) is list:
         return f"[{','.join([inner + _text(each, inner) for each in value])}{margin}]"
-    fields = [
-        f"{inner}{quoted(name)}: {leaf(each) if (leaf := _LEAVES.get(type(each))) else _text(each, inner)}"
-        for name, each in value.items()
-    ]
-    return f"{{{','.join(fields)}{margin}}}"
+    return _layout(tuple(value), margin) % tuple(
+        [each if type(each) is int else _text(each, inner) for each in value.values()]
+    )
+
+
+@lru_cache(maxsize=256)  # a list has thousands of objects with the same fields
+def _layout(names: tuple[str, ...], margin: str) -> str:
+    """Return the text of an object with these fields, with `%s` in the place of each value."""
+    fields = ",".join([f"{margin}  {quoted(name)}: ".replace("%", "%%") + "%s" for name in names])
+    return f"{{{fields}{margin}}}"
 
 
 def _number(value: float) -> str:
