@@ -183,13 +183,22 @@ class Cassette:
 
     def _load(self) -> _Index:
         entries: tuple[Entry, ...] = ()
-        if self.mode.reads and self.path.exists():
-            entries = cassette_format.load(store.read(self.path), str(self.path))
+        if self.mode.reads and (text := self._text()) is not None:
+            entries = cassette_format.load(text, str(self.path))
         recordings = [Recording(index, entry, self._key(entry)) for index, entry in enumerate(entries)]
         unplayed: dict[str, deque[Recording]] = {}
         for recording in recordings:
             unplayed.setdefault(recording.key, deque()).append(recording)
         return _Index(recordings, unplayed)
+
+    def _text(self) -> str | None:
+        """Return the text of the file; None where there is none."""
+        try:
+            return store.read(self.path)
+        except OSError:
+            if self.path.exists():
+                raise
+            return None
 
     def _key(self, entry: Entry) -> str:
         """Return the key of an entry under the matcher in force."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import secrets
 import stat
@@ -24,11 +25,14 @@ TEMPORARY_PREFIX, TEMPORARY_SUFFIX = ".tapemeter-", ".tmp"
 
 def read(path: Path) -> str:
     """Return the text of the file, bounded by MAX_FILE_BYTES; FileNotFoundError where there is none."""
-    with path.open("rb") as file:
+    with path.open("rb", buffering=0) as file:
         found = os.fstat(file.fileno())
         # As much memory is taken as is asked for, however little there is to read; what is no plain file has no size.
-        size = found.st_size if stat.S_ISREG(found.st_mode) else MAX_FILE_BYTES
-        data = file.read(min(size, MAX_FILE_BYTES) + 1)
+        size = min(found.st_size if stat.S_ISREG(found.st_mode) else MAX_FILE_BYTES, MAX_FILE_BYTES)
+        data = file.read(size + 1)
+        if len(data) < size:  # it comes piecemeal
+            with io.BufferedReader(file) as rest:
+                data += rest.read(size + 1 - len(data))
     if len(data) > MAX_FILE_BYTES:
         raise _too_large(path)
     try:

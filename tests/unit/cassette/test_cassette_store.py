@@ -242,3 +242,19 @@ def test_a_file_is_removed_once_and_for_all(tmp_path: Path) -> None:
     store.remove(path)
     store.remove(tmp_path / "no folder" / "a.yaml")
     assert names(tmp_path) == []
+
+
+def test_what_comes_piecemeal_is_read_to_its_end(tmp_path: Path) -> None:
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+
+    def write() -> None:
+        with path.open("w") as file:
+            for piece in ("one, ", "two, ", "x" * SIZE):
+                file.write(piece)
+                file.flush()
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    assert store.read(path) == "one, two, " + "x" * SIZE
+    writer.join()
