@@ -71,8 +71,7 @@ def call_event(attempt: Attempt, outcome: str, answer: Answer | None = None) -> 
         return {**fields, "model_name": attempt.model, **_NO_ANSWER}
     kept = answer.kept or NOTHING_KEPT
     answered, usage, cost = answer.answered, answer.answered.usage, answer.cost
-    return {
-        **fields,
+    fields |= {
         "gen_ai.response.model": answered.model,
         "gen_ai.response.id": answered.response_id,
         "gen_ai.response.finish_reasons": list(answered.finish_reasons),
@@ -102,6 +101,7 @@ def call_event(attempt: Attempt, outcome: str, answer: Answer | None = None) -> 
         "response_truncated": kept.truncated,
         "response_artifact": kept.artifact,
     }
+    return fields
 
 
 def _alias(attempt: Attempt) -> str | None:
