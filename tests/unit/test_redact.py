@@ -225,6 +225,21 @@ def test_the_environment_is_looked_at_each_time(monkeypatch: pytest.MonkeyPatch)
     assert rd.text("planted-later-1") == "planted-later-1"
 
 
+def test_a_variable_that_is_set_anew_or_taken_away_is_noticed() -> None:
+    first, second = fake("first-"), fake("second-")
+    environ = {"A_TOKEN": first, "PLAIN": "1"}
+    rd = Redactor(environ=environ)
+    assert rd.text(f"{first} {second}") == f"REDACTED {second}"
+    environ["A_TOKEN"] = second
+    assert rd.text(f"{first} {second}") == f"{first} REDACTED"
+    environ["PLAIN"] = "2"
+    assert rd.text(f"{first} {second}") == f"{first} REDACTED"
+    environ["B_TOKEN"] = first
+    assert rd.text(f"{first} {second}") == "REDACTED REDACTED"
+    del environ["A_TOKEN"]
+    assert rd.text(f"{first} {second}") == f"REDACTED {second}"
+
+
 def test_an_environment_that_is_not_text_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(os.environb, b"RAW_TOKEN", b"raw-\xff\xfe-secret-1")
     body = b"<raw-\xff\xfe-secret-1>"

@@ -65,7 +65,9 @@ class Redactor:
         self._is_secret_header = lru_cache(maxsize=4096)(self._names_a_secret)
         self._variables = frozenset(given["env"])
         self._environ = os.environ if environ is None else environ
-        self._seen: tuple[dict[Any, Any] | None, frozenset[bytes]] = (None, frozenset())
+        self._seen: tuple[frozenset[Any], tuple[Any, ...], dict[Any, Any], frozenset[bytes]]
+        self._seen = (frozenset(), (), {}, frozenset())
+        """The names in the environment, those of them that tell of a secret, their values, and the secrets in these."""
         self._rules = (
             *RULES,
             Rule((EIGHT_FOLLOW,), parameter(self.query_parameters)),
@@ -136,13 +138,17 @@ class Redactor:
         return unquote(name).lower() in self.query_parameters
 
     def _environment(self) -> frozenset[bytes]:
-        # os.environ decodes each name when it is compared; the dictionary in it is compared in a microsecond.
+        # os.environ decodes each name when it is compared; the dictionary in it is compared in a microsecond. One of
+        # its values changes with every test, as pytest notes the one that runs.
         current = getattr(self._environ, "_data", self._environ)
-        snapshot, values = self._seen
-        if snapshot != current:
-            snapshot = dict(current)
-            values = secret_values.of_environment(snapshot, self._variables)
-            self._seen = (snapshot, values)
+        names, telling, given, values = self._seen
+        if current.keys() != names:
+            names = frozenset(dict(current))
+            telling = secret_values.telling(names, self._variables)
+        found = {name: current[name] for name in telling if name in current}
+        if found != given:
+            values = secret_values.of_environment(found, self._variables)
+        self._seen = (names, telling, found, values)
         return values
 
     def _without_named(self, headers: Headers) -> Headers:

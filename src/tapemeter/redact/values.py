@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from tapemeter.redact.draft import MARK, PLACEHOLDER
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from typing import Any
 
     from tapemeter.redact.draft import Edit, Find
@@ -46,15 +46,17 @@ def _tells(name: str) -> bool:
     return _VARIABLE.search(name) is not None
 
 
+def telling(variables: Iterable[Any], named: frozenset[str]) -> tuple[Any, ...]:
+    """Return which variables are secret by their names: those that are named, and those whose names tell it."""
+    return tuple(raw for raw in variables if (name := _name(raw)) in named or _tells(name))
+
+
 def of_environment(environ: Mapping[Any, Any], named: frozenset[str]) -> frozenset[bytes]:
-    """Return the secrets among the values of environment variables; those named are, whatever they look like."""
+    """Return the secrets among the values of `telling` variables; those named are, whatever they look like."""
     found = set()
-    for raw, given in environ.items():  # which changes with every test, as pytest notes the one that runs
-        name = _name(raw)
-        if name not in named and not _tells(name):
-            continue
+    for raw, given in environ.items():
         value = os.fsdecode(given)
-        if name in named:
+        if _name(raw) in named:
             found.update([value] if len(value) >= _SHORTEST_NAMED else [])
         elif looks_secret(value):
             found.add(value)
