@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from tapemeter.budget.dimensions import Dimension, natural
+from tapemeter.budget.sums import add
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,8 +32,10 @@ class Tally:
     def add(self, amounts: Amounts, *, model: str | None, step: str | None, priced: bool = True) -> None:
         """Add what one attempt used; a step's name is the path of steps, joined by `/`."""
         with self._lock:
-            for dimension, amount in amounts.items():
-                self._sums[dimension] = self._sums.get(dimension, 0) + amount
+            if self._sums:
+                add(self._sums, amounts)
+            else:  # as those of a test that makes one call
+                self._sums.update(amounts)
             self.unpriced += not priced
         if model is not None:
             self._of(self._models, model).add(amounts, model=None, step=None, priced=priced)
