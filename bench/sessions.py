@@ -62,7 +62,7 @@ def start_up(folder: Path, *, quick: bool) -> Iterator[Row]:
         ("pytest, one empty test", ()),
     ):
         works = {who: _run(folder, ("test_empty.py", *more, *options)) for who, options in plugins.items()}
-        yield from in_turns(group, works, 3 if quick else 15, "ms")
+        yield from in_turns(group, works, 3 if quick else 45, "ms")
 
 
 def empty_tests(folder: Path, *, quick: bool) -> Iterator[Row]:
