@@ -115,8 +115,8 @@ def by_workers(folder: Path, count: int, workers: tuple[int, ...]) -> Iterator[R
     for number in workers:
         group = f"{count:,} tests with one openai call each, {number} workers"
         spread = ("-p", "xdist", "-n", str(number))
-        for who, options in _CALLING.items():
-            yield row(group, who, _run(folder, (*options, *spread), warm=False), 1, "ms")
+        works = {who: _run(folder, (*options, *spread), warm=False) for who, options in _CALLING.items()}
+        yield from in_turns(group, works, 3, "ms")
 
 
 def _write_suites(folder: Path, names: list[str]) -> None:
