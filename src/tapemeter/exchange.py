@@ -40,7 +40,7 @@ from tapemeter.model import (
     media_type,
 )
 from tapemeter.tape import Asked, Kept
-from tapemeter.values import State, field
+from tapemeter.values import Mutable, field
 
 if TYPE_CHECKING:
     from tapemeter.cassette.model import Reply
@@ -53,7 +53,7 @@ _AMAZONS_ATTEMPT = re.compile(r"attempt=(\d{1,4})\b")
 """In the header `amz-sdk-request`, counted from 1."""
 
 
-class Call(State):
+class Call(Mutable):
     """One call under way, as its tape will remember it.
 
     `caller` is who calls, as the evidence tells it. `replay` is the answer to play; None where the call is to be sent.

@@ -11,13 +11,13 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
-from tapemeter.values import State
+from tapemeter.values import Mutable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-class CallRecord(State):
+class CallRecord(Mutable):
     """A call that a program wanted, over all attempts at it."""
 
     id: str
@@ -30,7 +30,7 @@ class CallRecord(State):
     """Whether any attempt at it was."""
 
 
-class Intent(State):
+class Intent(Mutable):
     """One call as its program meant it, over all attempts at it, those at other models included.
 
     `provider` is how the program's configuration calls the way it takes (`real`, `gateway`), `group` which of its

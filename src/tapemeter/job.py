@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from tapemeter.budget.tally import Tally
 from tapemeter.intent import CallRecord
 from tapemeter.outcome import Outcome, Turn
-from tapemeter.values import State, field
+from tapemeter.values import Mutable, field
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _steps: ContextVar[tuple[StepRun, ...]] = ContextVar("tapemeter_steps", default=())
 
 
-class StepRun(State):
+class StepRun(Mutable):
     """One run of a step; a step that is entered again is another run, with limits of its own."""
 
     job: Job

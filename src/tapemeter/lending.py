@@ -13,7 +13,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Protocol
 
 from tapemeter import owner as owners
-from tapemeter.values import State
+from tapemeter.values import Mutable
 
 if TYPE_CHECKING:
     from tapemeter.owner import Owner
@@ -27,7 +27,7 @@ class InUse(Protocol):
         """Whether it answers all calls itself."""
 
 
-class Lent(State):
+class Lent(Mutable):
     """A cassette that is lent: by whom, and whether for all code or only for what the lender starts."""
 
     cassette: InUse

@@ -21,6 +21,7 @@ import os
 import shlex
 import threading
 from contextvars import ContextVar
+from enum import Enum
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from tapemeter.budget.tally import Tally
     from tapemeter.cassette.cassette import Cassette
     from tapemeter.cassette.drift import Drifts
-    from tapemeter.cassette.mode import Mode
+    from tapemeter.cassette.mode import Mode, OnStale, Strict
     from tapemeter.clock import JobClock
     from tapemeter.errors import NetworkBlockedError, Refusal
     from tapemeter.job import Job
@@ -64,11 +65,11 @@ if TYPE_CHECKING:
             """How much faster than recorded answers are replayed; None for at once."""
 
         @property
-        def strict(self) -> str:
+        def strict(self) -> Strict:
             """What is done about recordings that answer other requests than they were recorded for."""
 
         @property
-        def on_stale(self) -> str:
+        def on_stale(self) -> OnStale:
             """What is done about recordings that are older than they may be."""
 
         @property
@@ -80,7 +81,7 @@ if TYPE_CHECKING:
             """What books every model call."""
 
 
-class State:
+class State(Enum):
     """Where an owner is in its life."""
 
     OPEN = "open"
@@ -143,12 +144,12 @@ class Owner:
         """When the recordings that were played though they were too old had been made."""
 
     def __repr__(self) -> str:
-        return f"<Owner {self.label} {self.mode} {self.state}>"
+        return f"<Owner {self.label} {self.mode} {self.state.value}>"
 
     @property
     def closed(self) -> bool:
         """Whether its turn is over for good."""
-        return self.state == State.CLOSED
+        return self.state is State.CLOSED
 
     # What is made when it is needed
 
@@ -241,7 +242,7 @@ _houses: list[House] = []
 def current() -> Owner | None:
     """Return whose call it would be if one were made here and now; a closed owner for code that was left over."""
     bound = _bound.get()
-    if bound is None or bound.state == State.IN_USE:
+    if bound is None or bound.state is State.IN_USE:
         return _running[-1] if _running else None
     return bound
 
@@ -288,7 +289,7 @@ def enter(owner: Owner) -> None:
     _bound.set(owner)
 
 
-def leave(owner: Owner, state: str) -> None:
+def leave(owner: Owner, state: State) -> None:
     """End an owner's turn; who ran before it runs again."""
     owner.state = state
     if owner in _running:

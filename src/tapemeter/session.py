@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from tapemeter.budget.policy import Policy
     from tapemeter.cassette.cassette import Cassette
     from tapemeter.cassette.match import Matcher
+    from tapemeter.cassette.mode import OnStale, Strict
     from tapemeter.cassette.recorded import Recorded
     from tapemeter.errors import NetworkBlockedError
     from tapemeter.isolation.children import Folder
@@ -67,12 +68,12 @@ class Session:
         return self.settings.replay_speed
 
     @property
-    def strict(self) -> str:
+    def strict(self) -> Strict:
         """What is done about recordings that answer other requests than they were recorded for."""
         return self.settings.strict
 
     @property
-    def on_stale(self) -> str:
+    def on_stale(self) -> OnStale:
         """What is done about recordings that are older than they may be."""
         return self.settings.on_stale
 

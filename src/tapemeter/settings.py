@@ -9,6 +9,7 @@ command line (or ini) and a marker both name is allowed.
 from __future__ import annotations
 
 import math
+from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,12 +23,10 @@ if TYPE_CHECKING:
 MODES = ("replay", "record", "live", "verify", "off")
 RECORD = ("missing", "all")
 GUARDS = ("python", "process", "namespace")
-STRICT = (Strict.OFF, Strict.REPORT, Strict.FAIL)
-ON_STALE = (OnStale.WARN, OnStale.FAIL, OnStale.RECORD)
 FAIL_ON = ("unplayed", "warning", "unpriced", "stopped", "drift", "stale", "orphans")
 
 
-class Source:
+class Source(Enum):
     """Where a mode was given; a marker stands between COMMAND_LINE and the others."""
 
     COMMAND_LINE = "the command line"
@@ -50,7 +49,7 @@ class Settings:
         root: Path,
         cassette_dir: Path,
         mode: Mode | None = None,
-        mode_source: str | None = None,
+        mode_source: Source | None = None,
         *,
         allow_hosts: tuple[str, ...] = (),
         replay_speed: float | None = None,
@@ -63,10 +62,10 @@ class Settings:
         keep_responses: bool = True,
         on_alarm: tuple[str, ...] = (),
         guard: str = "python",
-        strict: str = Strict.OFF,
+        strict: Strict = Strict.OFF,
         max_age: float | None = None,
-        max_age_source: str | None = None,
-        on_stale: str = OnStale.WARN,
+        max_age_source: Source | None = None,
+        on_stale: OnStale = OnStale.WARN,
     ) -> None:
         self.root: Final = root
         self.cassette_dir: Final = cassette_dir
@@ -90,7 +89,7 @@ class Settings:
 
     def max_age_for(self, marker: float | None) -> float | None:
         """Return the age, in seconds, that recordings of a test may have whose marker names one, or nothing."""
-        if marker is None or self.max_age_source == Source.COMMAND_LINE:
+        if marker is None or self.max_age_source is Source.COMMAND_LINE:
             return self.max_age
         return marker
 
@@ -99,7 +98,7 @@ class Settings:
 
         A session in replay stays in replay for every test, so that nothing can leave the machine.
         """
-        given = self.mode is Mode.REPLAY or self.mode_source == Source.COMMAND_LINE
+        given = self.mode is Mode.REPLAY or self.mode_source is Source.COMMAND_LINE
         if marker is None or (self.mode is not None and given):
             return self.mode or Mode.REPLAY
         return marker
@@ -107,7 +106,7 @@ class Settings:
 
 def read_mode(
     *, option: str | None, record: str | None, environment: str | None, ini: str | None
-) -> tuple[Mode | None, str | None]:
+) -> tuple[Mode | None, Source | None]:
     """Return the session's mode and where it was given; UsageError for unknown or contradictory words."""
     if record is not None and record not in RECORD:
         raise UsageError(f"--record-cassettes={record} is unknown; write --record-cassettes, or =missing, or =all")
@@ -164,23 +163,23 @@ def parse_guard(text: str) -> str:
     return word
 
 
-def parse_strict(text: str) -> str:
+def parse_strict(text: str) -> Strict:
     """Return what a user wants done about recordings of other requests; UsageError for an unknown word."""
     word = text.strip().lower()
-    if word not in STRICT:
-        raise UsageError(f"--llm-strict={text} is unknown; write one of {', '.join(STRICT)}")
-    return word
+    if word not in set(Strict):
+        raise UsageError(f"--llm-strict={text} is unknown; write one of {', '.join(Strict)}")
+    return Strict(word)
 
 
-def parse_on_stale(text: str) -> str:
+def parse_on_stale(text: str) -> OnStale:
     """Return what a user wants done about recordings that are too old; UsageError for an unknown word."""
     word = text.strip().lower()
-    if word not in ON_STALE:
-        raise UsageError(f"--llm-on-stale={text} is unknown; write one of {', '.join(ON_STALE)}")
-    return word
+    if word not in set(OnStale):
+        raise UsageError(f"--llm-on-stale={text} is unknown; write one of {', '.join(OnStale)}")
+    return OnStale(word)
 
 
-def read_max_age(*, option: str | None, ini: str | None) -> tuple[float | None, str | None]:
+def read_max_age(*, option: str | None, ini: str | None) -> tuple[float | None, Source | None]:
     """Return the age that recordings may have, in seconds, and where it was given; UsageError for what is no age."""
     if option:
         return _age(option, "--llm-max-age"), Source.COMMAND_LINE

@@ -153,7 +153,7 @@ class OwnTape(Value):
 
 def _renew(owner: Owner) -> None:
     """Have all of a cassette recorded anew in which a recording is too old, if that is what is to be done."""
-    if owner.house.on_stale != OnStale.RECORD:
+    if owner.house.on_stale is not OnStale.RECORD:
         return
     if any(age.is_stale(each.reply.recorded, owner.stale_before) for each in owner.cassette.recordings):
         owner.mode = owner.cassette.mode = Mode.RECORD_ALL
@@ -166,7 +166,7 @@ def _note(owner: Owner, asked: Asked, recording: Recording) -> None:
     if age.is_stale(recorded, owner.stale_before):
         owner.stale.append(recorded)
     matcher = owner.cassette.matcher
-    if owner.house.strict != Strict.OFF and not matcher.is_default:
+    if owner.house.strict is not Strict.OFF and not matcher.is_default:
         from tapemeter.cassette import drift  # noqa: PLC0415 - only who wants to know pays for it
 
         # What a test says need not match is no drift; what is not compared at all is.

@@ -18,7 +18,7 @@ from msgspec.structs import asdict, replace
 if TYPE_CHECKING:
     from inspect import Signature
 
-__all__ = ("State", "Value", "asdict", "field", "replace")
+__all__ = ("Mutable", "Value", "asdict", "field", "replace")
 
 
 class _Signed(msgspec.StructMeta):
@@ -48,5 +48,5 @@ class Value(msgspec.Struct, metaclass=_Signed, frozen=True):
 
 
 @dataclass_transform(eq_default=False, field_specifiers=(field,))
-class State(msgspec.Struct, metaclass=_Signed, eq=False):
+class Mutable(msgspec.Struct, metaclass=_Signed, eq=False):
     """Changes while a part works on it; equal to itself alone."""

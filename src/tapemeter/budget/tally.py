@@ -32,10 +32,7 @@ class Tally:
     def add(self, amounts: Amounts, *, model: str | None, step: str | None, priced: bool = True) -> None:
         """Add what one attempt used; a step's name is the path of steps, joined by `/`."""
         with self._lock:
-            if self._sums:
-                add(self._sums, amounts)
-            else:  # as those of a test that makes one call
-                self._sums.update(amounts)
+            add(self._sums, amounts)
             self.unpriced += not priced
         if model is not None:
             self._of(self._models, model).add(amounts, model=None, step=None, priced=priced)

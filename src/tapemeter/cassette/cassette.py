@@ -14,7 +14,7 @@ from tapemeter.cassette import store
 from tapemeter.cassette.kept import worth_keeping
 from tapemeter.cassette.match import Matcher
 from tapemeter.errors import CassetteError
-from tapemeter.values import State, field, replace
+from tapemeter.values import Mutable, field, replace
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from tapemeter.model import Request
 
 
-class Recording(State):
+class Recording(Mutable):
     """A recorded interaction on file, with the key it has under the matcher in force."""
 
     index: int
@@ -52,7 +52,7 @@ class Recording(State):
         return self.entry.interaction.request
 
 
-class _Index(State):
+class _Index(Mutable):
     recordings: list[Recording]
     unplayed: dict[str, deque[Recording]]
     last: dict[str, Recording] = field(default_factory=dict)

@@ -1,7 +1,4 @@
-"""How the calls of a test are answered, and what is done about recordings that answer another request or are old.
-
-Every session that replays reads this at its start, so what is a word and no more is no enumeration.
-"""
+"""How the calls of a test are answered, and what is done about recordings that answer another request or are old."""
 
 from __future__ import annotations
 
@@ -46,7 +43,7 @@ _READ = _PLAY | {Mode.VERIFY}
 _RECORD = frozenset({Mode.RECORD, Mode.RECORD_ALL})
 
 
-class Strict:
+class Strict(StrEnum):
     """What is done about a recording that answers another request than it was recorded for."""
 
     OFF = "off"
@@ -54,7 +51,7 @@ class Strict:
     FAIL = "fail"
 
 
-class OnStale:
+class OnStale(StrEnum):
     """What is done about a recording that is older than it may be."""
 
     WARN = "warn"

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from tapemeter import events
 from tapemeter.cassette.figures import figures
 from tapemeter.cassette.match import Matcher
-from tapemeter.values import State, Value, field
+from tapemeter.values import Mutable, Value, field
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -50,7 +50,7 @@ class Verdict(Value):
     why: str = ""
 
 
-class Played(State):
+class Played(Mutable):
     """What the evidence of a run tells: which recordings answered whom, by cassette and key.
 
     `began` is the second in which the run began. `doubts` are the reasons for which the run is not one of all tests, a

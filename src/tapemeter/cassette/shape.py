@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from tapemeter.cassette import paths
 from tapemeter.providers.framing import framer
 from tapemeter.providers.wires import named
-from tapemeter.values import State, field
+from tapemeter.values import Mutable, field
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,7 +37,7 @@ _EMBEDDINGS = "embeddings"
 Steps = tuple[paths.Step, ...]
 
 
-class Shape(State):
+class Shape(Mutable):
     """The kinds of value at each place, the tools that are called, and the lists of which no element was seen."""
 
     kinds: dict[str, set[str]] = field(default_factory=dict)

@@ -13,7 +13,7 @@ from tapemeter import providers
 from tapemeter.client.result import Answer, Delta, TokenUsage
 from tapemeter.errors import ProviderError
 from tapemeter.providers.sse import Events
-from tapemeter.values import State, field
+from tapemeter.values import Mutable, field
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tapemeter.model import Request, Response
 
 
-class Said(State):
+class Said(Mutable):
     """What an answer has said so far; a protocol's reader fills it. `finish` is of OpenAI's words."""
 
     texts: list[str] = field(default_factory=list)

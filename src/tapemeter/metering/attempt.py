@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from tapemeter.budget.dimensions import Dimension, Scope
-from tapemeter.values import State, Value, field
+from tapemeter.values import Mutable, Value, field
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -71,7 +71,7 @@ class Booking(Value):
         return self.slot.scope is Scope.RUN
 
 
-class Attempt(State):
+class Attempt(Mutable):
     """One HTTP exchange that a program wants to make for a call."""
 
     caller: Caller

@@ -8,7 +8,7 @@ import pytest
 
 from tapemeter.errors import EvidenceError
 from tapemeter.pytest_plugin import orphans
-from tapemeter.values import State, field
+from tapemeter.values import Mutable, field
 
 if TYPE_CHECKING:
     from tapemeter.findings import Findings
@@ -21,7 +21,7 @@ OUT_OF_BUDGET = 8
 _JUDGED = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED)
 
 
-class Ending(State):
+class Ending(Mutable):
     """How a session ended. `report` is None where no call was made."""
 
     findings: Findings | None

@@ -75,7 +75,7 @@ class Serving:
         from tapemeter.cassette.mode import Mode  # noqa: PLC0415 - as above
         from tapemeter.settings import Source  # noqa: PLC0415
 
-        return self.session.mode is not Mode.OFF or self.session.settings.mode_source != Source.COMMAND_LINE
+        return self.session.mode is not Mode.OFF or self.session.settings.mode_source is not Source.COMMAND_LINE
 
     @property
     def is_open(self) -> bool:

@@ -18,10 +18,10 @@ def judge(owner: Owner) -> None:
     from tapemeter.cassette.mode import OnStale, Strict  # noqa: PLC0415
 
     found: list[str] = []
-    if owner.house.strict == Strict.FAIL:
+    if owner.house.strict is Strict.FAIL:
         said = drift.message(owner.drift, owner.cassette_name)
         found += [said] if said is not None else []
-    if owner.stale and owner.house.on_stale == OnStale.FAIL:
+    if owner.stale and owner.house.on_stale is OnStale.FAIL:
         count = len(owner.stale)
         found.append(
             f"{owner.cassette_name}: {count} recording{' that answered is' if count == 1 else 's that answered are'} "

@@ -13,7 +13,7 @@ from tapemeter.events.chain import fault
 from tapemeter.events.line import own_seq
 from tapemeter.trace import rows, units
 from tapemeter.trace.schema import EVENTS, RUNS, Table
-from tapemeter.values import State, field
+from tapemeter.values import Mutable, field
 
 if TYPE_CHECKING:
     import sqlite3
@@ -31,7 +31,7 @@ def forget(connection: sqlite3.Connection, run_id: str) -> None:
         connection.execute(f"DELETE FROM {table} WHERE run_id = ?", (run_id,))  # noqa: S608 - names of ours
 
 
-class _Run(State):
+class _Run(Mutable):
     """What the events of a run tell of it as a whole."""
 
     started: str = ""

@@ -49,7 +49,7 @@ class VcrTape(Value):
                 return Found(mode)
             again = cassette.play_counts[place] > 1
         interaction, replay = forms.played(*cassette.data[place], str(cassette.path))
-        if owner.house.strict != Strict.OFF:
+        if owner.house.strict is not Strict.OFF:
             from tapemeter.cassette import drift  # noqa: PLC0415 - only who wants to know pays for it
 
             drift.note(owner, forms.kept_of(request), interaction.request, cassette=self._name())

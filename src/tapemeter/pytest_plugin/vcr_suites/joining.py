@@ -57,7 +57,7 @@ def recording(settings: Settings, *, given: str | None, configured: str | None, 
     `given` is what the command line says in the words of their plugin, `configured` what decides over `default`: for
     pytest-recording that is the configuration or a marker over the command line, for pytest-vcr the other way round.
     """
-    mode, is_commanded = settings.mode, settings.mode_source == Source.COMMAND_LINE
+    mode, is_commanded = settings.mode, settings.mode_source is Source.COMMAND_LINE
     if mode in {Mode.LIVE, Mode.OFF}:
         return Recording(None)
     if mode in {Mode.REPLAY, Mode.VERIFY}:

@@ -55,7 +55,7 @@ def check(config: pytest.Config, settings: Settings) -> None:
         return
     ours = _RECORD_ALL if mode.value == "record-all" else f"mode {mode.value}"
     if word is not None and word not in _GOES_WITH[mode.value]:
-        if mode.value == "record" and source != Source.COMMAND_LINE:
+        if mode.value == "record" and source is not Source.COMMAND_LINE:
             return  # what the command line says more exactly
         raise UsageError(
             f"{ours} ({source}) and the record mode {word!r} (--record-mode or --vcr-record, on the command line "
